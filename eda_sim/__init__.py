@@ -1,0 +1,97 @@
+"""eda_sim: a laboratory for event-driven architecture.
+
+Describe a system as plain data, then draw it, run it, compare it with another
+architecture on the same orders and the same luck, and ask what became of each
+order:
+
+>>> from eda_sim import order_chain, simulate
+>>> run = simulate(order_chain(duration=20, warmup=0), seed=7)
+>>> int(run.summary()["requests"]) == len(run.requests)
+True
+
+Everything public is listed in ``__all__``. Names are imported when they are
+first used, so that ``import eda_sim`` stays quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from eda_sim.units import day, hour, minute, ms, second
+
+if TYPE_CHECKING:
+    from eda_sim.catalog import fan_out, order_chain, order_pubsub
+    from eda_sim.errors import EdaSimError, InvalidInput, SimulationError
+    from eda_sim.experiments.compare import Comparison, compare
+    from eda_sim.results.run import Run
+    from eda_sim.scenario.broker import Broker
+    from eda_sim.scenario.delivery import Backoff, CircuitBreaker, Delivery, Retry
+    from eda_sim.scenario.distributions import (
+        Constant,
+        Empirical,
+        Exponential,
+        Gamma,
+        LogNormal,
+        Pareto,
+        Recorded,
+        Uniform,
+    )
+    from eda_sim.scenario.faults import Outage, Slowdown
+    from eda_sim.scenario.scenario import Scenario
+    from eda_sim.scenario.service import Handler, Service
+    from eda_sim.scenario.steps import Branch, Call, Parallel, Publish, Send, Work
+    from eda_sim.scenario.traffic import (
+        Bursts,
+        Diurnal,
+        Poisson,
+        Regular,
+        Spike,
+        Trace,
+        Traffic,
+        UniformKeys,
+        ZipfKeys,
+    )
+    from eda_sim.simulate import simulate
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "catalog": "fan_out order_chain order_pubsub",
+    "errors": "EdaSimError InvalidInput SimulationError",
+    "experiments.compare": "Comparison compare",
+    "results.run": "Run",
+    "scenario.broker": "Broker",
+    "scenario.delivery": "Backoff CircuitBreaker Delivery Retry",
+    "scenario.distributions": (
+        "Constant Empirical Exponential Gamma LogNormal Pareto Recorded Uniform"
+    ),
+    "scenario.faults": "Outage Slowdown",
+    "scenario.scenario": "Scenario",
+    "scenario.service": "Handler Service",
+    "scenario.steps": "Branch Call Parallel Publish Send Work",
+    "scenario.traffic": (
+        "Bursts Diurnal Poisson Regular Spike Trace Traffic UniformKeys ZipfKeys"
+    ),
+    "simulate": "simulate",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [  # noqa: PLE0604, RUF022
+    "day",
+    "hour",
+    "minute",
+    "ms",
+    "second",
+    *sorted(_HOME_OF),
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'eda_sim' has no attribute {name!r}")
+    value = getattr(import_module(f"eda_sim.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,131 @@
+"""What must hold between the parts of a scenario.
+
+Each part checks itself when it is built; these are the rules that only the
+whole can break. Every message says where, which rule, which value, and what to do.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from eda_sim.errors import InvalidInput, nearest
+from eda_sim.scenario.faults import Outage
+from eda_sim.scenario.messages import Mention, edges, handlers_of, mentions, name_of
+from eda_sim.scenario.steps import Call, Publish, Send
+
+if TYPE_CHECKING:
+    from eda_sim.scenario.scenario import Scenario
+
+_VERBS = {Call: "called", Send: "sent", Publish: "published"}
+
+
+def check(scenario: "Scenario") -> None:
+    """Raise ``InvalidInput`` for the first broken rule, in the order of a reader's interest."""
+    _unique("services", [service.name for service in scenario.services])
+    _unique("traffic", [source.name for source in scenario.traffic])
+    _apart(scenario)
+    said = list(mentions(scenario.traffic, scenario.services))
+    _commands_and_events(said)
+    for mention in said:
+        _handled_once(mention, scenario)
+    _broker_present(said, scenario)
+    _no_cycle(scenario)
+    _faults(scenario)
+    if not scenario.warmup < scenario.duration:
+        raise InvalidInput(
+            f"warmup must be < duration ({scenario.duration}), got {scenario.warmup}: "
+            "statistics would have nothing left"
+        )
+
+
+def _unique(room: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput(
+                f"{room} must have different names, got {name!r} {names.count(name)} times: "
+                f"rename one (name=...)"
+            )
+
+
+def _apart(scenario: "Scenario") -> None:
+    services = {service.name for service in scenario.services}
+    for source in scenario.traffic:
+        if source.name in services:
+            raise InvalidInput(
+                f"traffic[{source.name!r}] must not be named like a service: give it another name="
+            )
+
+
+def _commands_and_events(said: Sequence[Mention]) -> None:
+    events = {name_of(m.step): m for m in said if isinstance(m.step, Publish)}
+    for mention in said:
+        name = name_of(mention.step)
+        if not isinstance(mention.step, Publish) and name in events:
+            raise InvalidInput(
+                f"{name!r} must be either a command or an event, but {mention.sender!r} "
+                f"{'calls' if isinstance(mention.step, Call) else 'sends'} it and "
+                f"{events[name].sender!r} publishes it: use two names"
+            )
+
+
+def _handled_once(mention: Mention, scenario: "Scenario") -> None:
+    if isinstance(mention.step, Publish):
+        return
+    name, verb = name_of(mention.step), _VERBS[type(mention.step)]
+    handling = handlers_of(name, scenario.services)
+    if not handling:
+        known = {on for service in scenario.services for on in service.handlers}
+        raise InvalidInput(
+            f"{name} is {verb} by {mention.sender!r} but no service handles it: "
+            f"add it to a service's on= ({nearest(name, known)})"
+        )
+    if len(handling) > 1:
+        owners = " and ".join(repr(service.name) for service in handling)
+        raise InvalidInput(
+            f"{name} is a command, which exactly one service handles, but {owners} do: "
+            "remove it from all on= but one, or publish an event instead"
+        )
+
+
+def _broker_present(said: Sequence[Mention], scenario: "Scenario") -> None:
+    for mention in said:
+        if not isinstance(mention.step, Call) and scenario.broker is None:
+            raise InvalidInput(
+                f"broker is missing, but {mention.sender!r} "
+                f"{'publishes' if isinstance(mention.step, Publish) else 'sends'} "
+                f"{name_of(mention.step)!r}: add broker=Broker()"
+            )
+
+
+def _no_cycle(scenario: "Scenario") -> None:
+    follows = edges(scenario.services)
+
+    def walk(name: str, trail: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if name in trail:
+            yield (*trail[trail.index(name) :], name)
+        else:
+            for following in sorted(follows.get(name, ())):
+                yield from walk(following, (*trail, name))
+
+    for name in follows:
+        for cycle in walk(name, ()):
+            raise InvalidInput(
+                f"messages must not cause themselves, got the cycle {' -> '.join(cycle)}: "
+                "it would never end; break it, or model a repetition as a retry"
+            )
+
+
+def _faults(scenario: "Scenario") -> None:
+    services = {service.name: service for service in scenario.services}
+    for i, fault in enumerate(scenario.faults):
+        if fault.service not in services:
+            raise InvalidInput(
+                f"faults[{i}].service must name a service, got {fault.service!r}: "
+                f"{nearest(fault.service, services)}"
+            )
+        if isinstance(fault, Outage) and fault.instances is not None:
+            present = services[fault.service].instances
+            if fault.instances > present:
+                raise InvalidInput(
+                    f"faults[{i}].instances must be <= {present}, the instances of "
+                    f"{fault.service!r}, got {fault.instances}"
+                )

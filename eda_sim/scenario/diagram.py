@@ -1,0 +1,132 @@
+"""The system as a graph, and as the text and Mermaid drawn from that graph.
+
+One graph stands behind every picture. Its nodes are sources of traffic,
+services and topics (one for each event), its edges are calls, sends,
+publications and subscriptions; nodes and edges carry their ``kind``. To count
+coupling, count edges: an edge is somebody who has to know somebody.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from eda_sim.scenario.messages import Mention, handlers_of, mentions
+from eda_sim.scenario.steps import Call, Publish, Send, Work
+
+if TYPE_CHECKING:
+    import networkx
+
+    from eda_sim.scenario.scenario import Scenario
+
+ARROWS = {"call": "-->", "send": "-.->", "publish": "==>", "subscribe": "==>"}
+
+
+def graph(scenario: "Scenario") -> "networkx.MultiDiGraph[str]":
+    """Return the system as a directed graph.
+
+    Node attribute ``kind``: ``source``, ``service`` or ``topic``. Edge attributes:
+    ``kind`` (``call``, ``send``, ``publish``, ``subscribe``) and ``message``.
+
+    >>> from eda_sim.catalog import order_chain
+    >>> sorted(graph(order_chain()).successors("orders"))
+    ['analytics', 'email', 'inventory', 'payment']
+    """
+    import networkx
+
+    result: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=scenario.name)
+    for source in scenario.traffic:
+        result.add_node(source.name, kind="source")
+    for service in scenario.services:
+        result.add_node(service.name, kind="service")
+    for mention in mentions(scenario.traffic, scenario.services):
+        for start, end, kind, message in _edges(mention, scenario):
+            if end not in result:
+                result.add_node(end, kind="topic")
+            if not result.has_edge(start, end, key=f"{kind} {message}"):
+                result.add_edge(start, end, key=f"{kind} {message}", kind=kind, message=message)
+    return result
+
+
+def _edges(mention: Mention, scenario: "Scenario") -> Iterator[tuple[str, str, str, str]]:
+    step = mention.step
+    if isinstance(step, Publish):
+        yield mention.sender, step.event, "publish", step.event
+        for service in handlers_of(step.event, scenario.services):
+            yield step.event, service.name, "subscribe", step.event
+    else:
+        (service,) = handlers_of(step.command, scenario.services)
+        kind = "call" if isinstance(step, Call) else "send"
+        yield mention.sender, service.name, kind, step.command
+
+
+def as_mermaid(scenario: "Scenario") -> str:
+    """Return a Mermaid flowchart: solid calls, dotted sends, thick events, round topics."""
+    drawn = graph(scenario)
+    ids = {node: f"n{i}" for i, node in enumerate(drawn)}
+    lines = ["flowchart LR"]
+    for node, kind in drawn.nodes(data="kind"):
+        lines.append(f"    {ids[node]}{_shape(_quoted(_title(node, kind, scenario)), kind)}")
+    for start, end, data in drawn.edges(data=True):
+        label = "" if data["kind"] == "subscribe" else f'|"{_quoted(_label(data))}"|'
+        lines.append(f"    {ids[start]} {ARROWS[data['kind']]}{label} {ids[end]}")
+    return "\n".join(lines) + "\n"
+
+
+def _shape(title: str, kind: str) -> str:
+    opening, closing = {"source": ("([", "])"), "service": ("[", "]"), "topic": ("((", "))")}[kind]
+    return f'{opening}"{title}"{closing}'
+
+
+def _quoted(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+
+
+def _label(data: dict[str, Any]) -> str:
+    return "publishes" if data["kind"] == "publish" else str(data["message"])
+
+
+def _title(node: str, kind: str, scenario: "Scenario") -> str:
+    if kind != "service":
+        return node
+    service = scenario.service(node)
+    return f"{node} {service.instances} x {service.workers}"
+
+
+def as_text(scenario: "Scenario") -> str:
+    """Return the system for a terminal: who does what, and what goes wrong when."""
+    lines = [scenario.name, "=" * len(scenario.name)]
+    for source in scenario.traffic:
+        verb = {Call: "call", Send: "send", Publish: "publish"}[type(source.message)]
+        lines.append(f"{source.name} {verb} {_message(source.message)}, {source.arrivals!r}")
+    for service in scenario.services:
+        lines.append(f"{service.name} ({_size(service)})")
+        for name, handler in service.handlers.items():
+            steps = ", ".join(_step(step) for step in handler.steps)
+            lines.append(f"  on {name}: {steps or 'nothing'}")
+    if scenario.broker is not None:
+        lines.append(repr(scenario.broker))
+    lines.append(f"network: {scenario.network!r}")
+    lines += [f"fault: {fault!r}" for fault in scenario.faults]
+    lines.append(
+        f"for {scenario.duration:g} s, warm-up {scenario.warmup:g} s, drain {scenario.drain:g} s"
+    )
+    return "\n".join(lines)
+
+
+def _message(step: Call | Send | Publish) -> str:
+    return step.event if isinstance(step, Publish) else step.command
+
+
+def _size(service: Any) -> str:
+    inbox = "" if service.inbox is None else f", inbox {service.inbox}"
+    return f"instances {service.instances}, workers {service.workers}{inbox}"
+
+
+def _step(step: Any) -> str:
+    if isinstance(step, Work):
+        return f"{step.label} {step.duration!r}"
+    if isinstance(step, (Call, Send, Publish)):
+        return f"{step.kind} {_message(step)}"
+    if step.kind == "parallel":
+        return f"in parallel [{', '.join(map(_step, step.steps))}]"
+    then, otherwise = (", ".join(map(_step, s)) or "nothing" for s in (step.then, step.otherwise))
+    return f"with probability {step.probability:g} [{then}] otherwise [{otherwise}]"

@@ -1,0 +1,229 @@
+"""How long things take: distributions given by what people know.
+
+A mean in seconds, and a coefficient of variation (standard deviation divided by
+mean) where the shape allows one. Each distribution turns a uniform number into
+a time by inversion, ``quantile(u)``: monotone, one uniform for one time, and
+proportional to the mean, so a changed mean rescales the same luck.
+
+Only scalar functions of ``math`` are used: they give the same digits in Python
+and in compiled code, which numpy's vectorised forms do not.
+
+Sources of the formulas: Law, *Simulation Modeling and Analysis*, 5th ed.
+(2015), section 8.3 (inversion of each distribution).
+"""
+
+from collections.abc import Sequence
+from math import exp, inf, log1p, sqrt
+from statistics import NormalDist, fmean, pstdev
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from eda_sim.scenario import gamma
+from eda_sim.scenario.description import (
+    PositiveSeconds,
+    Seconds,
+    description,
+    freeze_sequence,
+)
+
+_NORMAL = NormalDist()
+
+
+@description
+class Constant:
+    """Always ``value`` seconds.
+
+    >>> Constant(0.05).quantile(0.9)
+    0.05
+    """
+
+    value: Seconds
+    kind: Literal["constant"] = "constant"
+
+    @property
+    def mean(self) -> float:
+        """Mean, in seconds."""
+        return self.value
+
+    @property
+    def cv(self) -> float:
+        """Coefficient of variation."""
+        return 0.0
+
+    def quantile(self, u: float) -> float:
+        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
+        return self.value
+
+
+@description
+class Exponential:
+    """Memoryless, with the given ``mean`` in seconds (cv 1).
+
+    >>> round(Exponential(0.05).quantile(0.5), 4)
+    0.0347
+    """
+
+    mean: PositiveSeconds
+    kind: Literal["exponential"] = "exponential"
+    cv: ClassVar[float] = 1.0
+
+    def quantile(self, u: float) -> float:
+        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
+        return -self.mean * log1p(-u)
+
+
+@description
+class LogNormal:
+    """Right-skewed: most are short, some are long. ``mean`` in seconds.
+
+    >>> round(LogNormal(0.06, cv=1.0).quantile(0.5), 4)
+    0.0424
+    """
+
+    mean: PositiveSeconds
+    cv: Annotated[float, Field(gt=0)] = 1.0
+    kind: Literal["log_normal"] = "log_normal"
+
+    def quantile(self, u: float) -> float:
+        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
+        variance = log1p(self.cv * self.cv)
+        return self.mean * exp(sqrt(variance) * _NORMAL.inv_cdf(u) - variance / 2)
+
+
+@description
+class Gamma:
+    """Any cv from nearly constant to very variable. ``mean`` in seconds.
+
+    A cv of ``1/sqrt(k)`` is Erlang-k: k exponential stages in a row.
+
+    >>> round(Gamma(0.06, cv=1.0).quantile(0.5), 6) == round(Exponential(0.06).quantile(0.5), 6)
+    True
+    """
+
+    mean: PositiveSeconds
+    cv: Annotated[float, Field(gt=0, le=20)] = 1.0
+    kind: Literal["gamma"] = "gamma"
+
+    def quantile(self, u: float) -> float:
+        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
+        shape = 1 / (self.cv * self.cv)
+        return self.mean * (gamma.quantile(u, shape) / shape)
+
+
+@description
+class Uniform:
+    """Anything between ``low`` and ``high`` seconds, equally likely.
+
+    >>> Uniform(1.0, 3.0).mean
+    2.0
+    """
+
+    low: Seconds
+    high: Seconds
+    kind: Literal["uniform"] = "uniform"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Uniform":
+        if self.high < self.low:
+            raise ValueError(f"must have low <= high, got low={self.low}, high={self.high}")
+        return self
+
+    @property
+    def mean(self) -> float:
+        """Mean, in seconds."""
+        return (self.low + self.high) / 2
+
+    @property
+    def cv(self) -> float:
+        """Coefficient of variation."""
+        return (self.high - self.low) / sqrt(12) / self.mean if self.high else 0.0
+
+    def quantile(self, u: float) -> float:
+        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
+        return self.low + (self.high - self.low) * u
+
+
+@description
+class Pareto:
+    """A heavy tail: ``P(X > x) = (minimum / x) ** shape``. ``mean`` in seconds.
+
+    ``shape`` must exceed 1 for the mean to exist; up to 2 the variance is infinite.
+
+    >>> round(Pareto(0.1, shape=2.5).quantile(0.99), 4)
+    0.3786
+    """
+
+    mean: PositiveSeconds
+    shape: Annotated[float, Field(gt=1)] = 2.5
+    kind: Literal["pareto"] = "pareto"
+
+    @property
+    def cv(self) -> float:
+        """Coefficient of variation (infinite up to a shape of 2)."""
+        return 1 / sqrt(self.shape * (self.shape - 2)) if self.shape > 2 else inf
+
+    def quantile(self, u: float) -> float:
+        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
+        return self.mean * ((self.shape - 1) / self.shape) * (1 - u) ** (-1 / self.shape)
+
+
+@description
+class Empirical:
+    """One of the measured ``samples`` (seconds), each equally likely.
+
+    >>> Empirical([0.1, 0.2, 0.6]).quantile(0.5)
+    0.2
+    """
+
+    samples: Annotated[Sequence[Seconds], Field(min_length=1), freeze_sequence]
+    kind: Literal["empirical"] = "empirical"
+
+    @field_validator("samples")
+    @classmethod
+    def _sorted(cls, samples: Sequence[float]) -> tuple[float, ...]:
+        return tuple(sorted(samples))
+
+    @property
+    def mean(self) -> float:
+        """Mean, in seconds."""
+        return fmean(self.samples)
+
+    @property
+    def cv(self) -> float:
+        """Coefficient of variation."""
+        return pstdev(self.samples) / self.mean if self.mean else 0.0
+
+    def quantile(self, u: float) -> float:
+        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
+        return self.samples[int(u * len(self.samples))]
+
+
+@description
+class Recorded:
+    """For trace-driven runs: request n takes the n-th of ``values`` (seconds), no luck.
+
+    A run that has more requests than values stops with an error.
+
+    >>> Recorded([0.1, 0.3]).values[1]
+    0.3
+    """
+
+    values: Annotated[Sequence[Seconds], Field(min_length=1), freeze_sequence]
+    kind: Literal["recorded"] = "recorded"
+
+    @property
+    def mean(self) -> float:
+        """Mean, in seconds."""
+        return fmean(self.values)
+
+    @property
+    def cv(self) -> float:
+        """Coefficient of variation."""
+        return pstdev(self.values) / self.mean if self.mean else 0.0
+
+
+Distribution = Annotated[
+    Constant | Exponential | LogNormal | Gamma | Uniform | Pareto | Empirical | Recorded,
+    Field(discriminator="kind"),
+]

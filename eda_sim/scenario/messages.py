@@ -1,0 +1,67 @@
+"""Who says what to whom: the messages of a scenario, read off its steps.
+
+Subscriptions are nowhere declared apart: a service subscribes to an event by
+having a handler for it. Everything that asks "who calls whom" (the checks, the
+diagram, the unfolding) asks here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from eda_sim.scenario.service import Service
+from eda_sim.scenario.steps import AnyStep, Branch, Call, Parallel, Publish, Send
+from eda_sim.scenario.traffic import Traffic
+
+MessageStep = Call | Send | Publish
+
+
+class Mention(NamedTuple):
+    """One place in a description where a message is called, sent or published."""
+
+    sender: str
+    on: str | None  # the message being handled there; None for clients
+    step: MessageStep
+
+
+def name_of(step: MessageStep) -> str:
+    """Return the name of the message that a step makes.
+
+    >>> name_of(Publish("OrderPlaced"))
+    'OrderPlaced'
+    """
+    return step.event if isinstance(step, Publish) else step.command
+
+
+def flatten(steps: Sequence[AnyStep]) -> Iterator[AnyStep]:
+    """Yield every step, also those inside ``Parallel`` and ``Branch``, in order."""
+    for step in steps:
+        yield step
+        if isinstance(step, Parallel):
+            yield from flatten(step.steps)
+        elif isinstance(step, Branch):
+            yield from flatten(step.then)
+            yield from flatten(step.otherwise)
+
+
+def mentions(traffic: Sequence[Traffic], services: Sequence[Service]) -> Iterator[Mention]:
+    """Yield every place where a message is made: clients first, then services."""
+    for source in traffic:
+        yield Mention(source.name, None, source.message)
+    for service in services:
+        for on, handler in service.handlers.items():
+            for step in flatten(handler.steps):
+                if isinstance(step, (Call, Send, Publish)):
+                    yield Mention(service.name, on, step)
+
+
+def handlers_of(name: str, services: Sequence[Service]) -> tuple[Service, ...]:
+    """Return the services that handle the message ``name``, as declared."""
+    return tuple(service for service in services if name in service.handlers)
+
+
+def edges(services: Sequence[Service]) -> Mapping[str, set[str]]:
+    """Return, for each message name, the names of the messages its handlers make."""
+    result: dict[str, set[str]] = {}
+    for mention in mentions((), services):
+        result.setdefault(str(mention.on), set()).add(name_of(mention.step))
+    return result

@@ -1,0 +1,170 @@
+"""The whole: services, traffic, broker, network and faults, checked together.
+
+A scenario is data. It holds no callbacks and no state, two equal scenarios run
+alike, and nothing that simulates, measures or draws ever writes into it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from yaml import YAMLError
+
+from eda_sim.errors import InvalidInput
+from eda_sim.scenario.broker import Broker
+from eda_sim.scenario.change import changed
+from eda_sim.scenario.checks import check
+from eda_sim.scenario.description import (
+    Name,
+    PositiveSeconds,
+    Seconds,
+    description,
+    explain,
+    freeze_sequence,
+)
+from eda_sim.scenario.diagram import as_mermaid, as_text
+from eda_sim.scenario.distributions import Constant, Distribution
+from eda_sim.scenario.faults import Fault
+from eda_sim.scenario.plain import to_plain
+from eda_sim.scenario.service import Service
+from eda_sim.scenario.traffic import Traffic
+from eda_sim.scenario.yaml_text import dump, load
+
+
+@description
+class Scenario:
+    """A system and what happens to it.
+
+    Args:
+        name: what to call it in tables and plots.
+        traffic: the sources of requests.
+        services: the programs; who handles and who subscribes is read off their ``on=``.
+        broker: needed as soon as anything is sent or published.
+        network: latency of each way of a call, in seconds.
+        faults: what goes wrong, scheduled or random.
+        duration: requests arrive in ``[0, duration)``, in seconds.
+        warmup: statistics leave out requests that started earlier, in seconds.
+        drain: how long, after ``duration``, a run waits for what is under way, in seconds.
+
+    Raises:
+        InvalidInput: one line with the path, the rule, the value and the remedy.
+
+    Example:
+        >>> from eda_sim import *
+        >>> scenario = Scenario(
+        ...     "one service",
+        ...     traffic=[Traffic(Call("Greet"), Poisson(rate=80))],
+        ...     services=[Service("greeter", on={"Greet": [Work(Exponential(10 * ms), "greet")]})],
+        ... )
+        >>> scenario.replace("greeter.workers", 2).services[0].workers
+        2
+    """
+
+    name: Name
+    traffic: Annotated[Sequence[Traffic], Field(min_length=1), freeze_sequence]
+    services: Annotated[Sequence[Service], freeze_sequence]
+    broker: Broker | None = None
+    network: Distribution = Constant(0.0)
+    faults: Annotated[Sequence[Fault], freeze_sequence] = ()
+    duration: PositiveSeconds = 600.0
+    warmup: Seconds = 0.0
+    drain: Seconds = 600.0
+
+    @model_validator(mode="after")
+    def _checked(self) -> "Scenario":
+        check(self)
+        return self
+
+    def service(self, name: str) -> Service:
+        """Return the service called ``name``; raises ``KeyError`` if there is none."""
+        return {service.name: service for service in self.services}[name]
+
+    # -- changed copies ----------------------------------------------------------
+
+    def replace(self, path: str | None = None, value: Any = None, **settings: Any) -> "Scenario":
+        """Return a copy with one part changed; the original stays as it is.
+
+        ``path`` names a part by fields, names of services and messages, labels or
+        positions: ``"payment.workers"``, ``"traffic[0].arrivals.rate"``,
+        ``"payment.ProcessPayment[charge card].duration.mean"``. Settings of the
+        scenario itself can be given by name: ``scenario.replace(duration=60)``.
+
+        Raises:
+            InvalidInput: if the path names nothing, or the value cannot be right.
+        """
+        copy = self
+        changes = dict(settings) if path is None else {path: value, **settings}
+        for where, what in changes.items():
+            copy = changed(copy, where, what)
+        return copy
+
+    # -- plain data --------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scenario as plain data, without what stands at its default."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Scenario":
+        """Build a scenario from plain data; raises ``InvalidInput`` with the path."""
+        if not isinstance(data, Mapping):
+            raise InvalidInput(f"a scenario must be a mapping of its parts, got {data!r}")
+        try:
+            return _adapter().validate_python(data)
+        except ValidationError as error:
+            raise InvalidInput(explain(error, "", data)) from None
+
+    def to_yaml(self, path: str | Path | None = None) -> str:
+        """Return the scenario as YAML, and write it to ``path`` if one is given."""
+        text = dump(self.to_dict())
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_yaml(cls, source: str | Path) -> "Scenario":
+        """Build a scenario from YAML text, or from a file if ``source`` is a ``Path``.
+
+        Raises:
+            InvalidInput: one line that says where and what, also for broken YAML.
+        """
+        text, where = source, ""
+        if isinstance(source, Path):
+            where = f"{source}: "
+            try:
+                text = source.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise InvalidInput(f"{source}: cannot be read: {error}") from None
+        try:
+            return cls.from_dict(load(str(text)))
+        except YAMLError as error:
+            line = getattr(getattr(error, "problem_mark", None), "line", None)
+            place = f" in line {line + 1}" if line is not None else ""
+            problem = getattr(error, "problem", None) or "cannot be read"
+            raise InvalidInput(f"{where}must be YAML, but{place} {problem}") from None
+        except InvalidInput as error:
+            raise InvalidInput(f"{where}{error}") from None
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Return the JSON Schema (draft 2020-12) of a scenario file, for editors."""
+        schema = _adapter().json_schema()
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+    # -- how it shows itself -----------------------------------------------------
+
+    def to_mermaid(self) -> str:
+        """Return the diagram as Mermaid text, which many editors and sites draw."""
+        return as_mermaid(self)
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": as_text(self), "text/vnd.mermaid": as_mermaid(self)}
+
+
+def _adapter() -> TypeAdapter[Scenario]:
+    return TypeAdapter(Scenario)

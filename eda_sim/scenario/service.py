@@ -1,0 +1,74 @@
+"""A named program: its copies, its threads and what it does with each message."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from eda_sim.scenario.delivery import Delivery
+from eda_sim.scenario.description import (
+    Count,
+    FrozenDict,
+    Name,
+    description,
+    freeze_mapping,
+    freeze_sequence,
+)
+from eda_sim.scenario.steps import Step
+
+
+@description
+class Handler:
+    """What a service does with one message name, where that needs a policy of its own.
+
+    ``delivery`` overrides the broker's default for this subscriber.
+    """
+
+    steps: Annotated[Sequence[Step], freeze_sequence]
+    delivery: Delivery | None = None
+
+
+if TYPE_CHECKING:
+    Handlers = Mapping[str, Handler | Sequence[Step]]
+else:
+
+    def _shape(value: Any) -> str:
+        return "steps" if isinstance(value, (list, tuple)) else "handler"
+
+    def _to_handler(value: Any) -> Handler:
+        return value if isinstance(value, Handler) else Handler(value)
+
+    # A list of steps is short for a handler without a policy of its own; what is
+    # stored is always a Handler.
+    _HandlerOrSteps = Annotated[
+        Annotated[Handler, Tag("handler")] | Annotated[list[Step], Tag("steps")],
+        Discriminator(_shape),
+        AfterValidator(_to_handler),
+    ]
+    Handlers = Annotated[dict[Name, _HandlerOrSteps], freeze_mapping]
+
+
+@description
+class Service:
+    """``instances`` copies, each with ``workers`` threads, one queue before them all.
+
+    ``inbox`` bounds the calls that wait; one more is rejected at once. ``on`` maps
+    a command or event name to a list of steps, or to a ``Handler``.
+
+    >>> from eda_sim.scenario.distributions import Constant
+    >>> from eda_sim.scenario.steps import Work
+    >>> Service("email", on={"OrderPlaced": [Work(Constant(0.05), "send mail")]}).workers
+    1
+    """
+
+    name: Name
+    instances: Count = 1
+    workers: Count = 1
+    inbox: Annotated[int, Field(ge=0)] | None = None
+    on: Handlers = field(default_factory=FrozenDict)
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """The handler of each message name."""
+        return self.on  # type: ignore[return-value]  # the validator made each a Handler

@@ -1,0 +1,232 @@
+"""Who asks for what, and when: arrivals, keys and the traffic they make up.
+
+Every arrival process turns *unit gaps* (independent exponential times with
+mean 1, a source's luck) into moments by running a clock at its own rate: the
+n-th request comes when the expected number of requests reaches the sum of the
+first n gaps (Çınlar, *Introduction to Stochastic Processes*, 1975, section 4.7).
+So a changed rate rescales the same luck, and no gap is ever thrown away.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from math import cos, pi, sin
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from eda_sim.scenario.description import (
+    Count,
+    PositiveRate,
+    PositiveSeconds,
+    Seconds,
+    description,
+    freeze_sequence,
+)
+from eda_sim.scenario.steps import Call, Publish, Send
+
+
+@description
+class Poisson:
+    """Independent clients: ``rate`` requests a second on average, memoryless."""
+
+    rate: PositiveRate
+    kind: Literal["poisson"] = "poisson"
+
+    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+        """Yield the arrival times, in seconds, for an endless stream of unit gaps."""
+        return (total / self.rate for total in accumulate(gaps))
+
+
+@description
+class Regular:
+    """A metronome: ``rate`` requests a second, evenly spaced, the first at 0.
+
+    >>> from itertools import islice, repeat
+    >>> list(islice(Regular(rate=4).times(repeat(1.0)), 3))
+    [0.0, 0.25, 0.5]
+    """
+
+    rate: PositiveRate
+    kind: Literal["regular"] = "regular"
+
+    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+        """Yield the arrival times, in seconds; the gaps are only counted."""
+        return (n / self.rate for n, _ in enumerate(gaps))
+
+
+@description
+class Bursts:
+    """``rate`` requests a second on average, ``size`` of them at the same instant.
+
+    The bursts themselves come as a Poisson process.
+    """
+
+    rate: PositiveRate
+    size: Count
+    kind: Literal["bursts"] = "bursts"
+
+    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+        """Yield the arrival times, in seconds: each burst's time ``size`` times."""
+        for total in accumulate(gaps):
+            for _ in range(self.size):
+                yield total * self.size / self.rate
+
+
+@description
+class Diurnal:
+    """A daily rhythm: a sine from a trough at time 0 to ``peak_rate`` half a period later.
+
+    ``mean_rate`` and ``peak_rate`` in requests a second, ``period`` in seconds.
+
+    >>> Diurnal(mean_rate=10, peak_rate=18, period=86400).rate_at(43200)
+    18.0
+    """
+
+    mean_rate: PositiveRate
+    peak_rate: PositiveRate
+    period: PositiveSeconds
+    kind: Literal["diurnal"] = "diurnal"
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Diurnal":
+        if not self.mean_rate <= self.peak_rate <= 2 * self.mean_rate:
+            raise ValueError(
+                f"must have mean_rate <= peak_rate <= 2 * mean_rate, got mean_rate="
+                f"{self.mean_rate}, peak_rate={self.peak_rate}: at the trough the rate is "
+                "2 * mean_rate - peak_rate and cannot be negative"
+            )
+        return self
+
+    def rate_at(self, time: float) -> float:
+        """Return the rate (requests a second) at ``time`` (seconds)."""
+        swing = self.peak_rate - self.mean_rate
+        return self.mean_rate - swing * cos(2 * pi * time / self.period)
+
+    def expected_by(self, time: float) -> float:
+        """Return the expected number of requests in ``[0, time)``."""
+        swing = self.peak_rate - self.mean_rate
+        return self.mean_rate * time - swing * self.period / (2 * pi) * sin(
+            2 * pi * time / self.period
+        )
+
+    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+        """Yield the arrival times, in seconds, for an endless stream of unit gaps."""
+        return (self._time_of(total) for total in accumulate(gaps))
+
+    def _time_of(self, expected: float) -> float:
+        """Invert ``expected_by`` by bisection, within the period that holds it."""
+        low = expected // (self.mean_rate * self.period) * self.period
+        high = low + self.period
+        while True:
+            middle = (low + high) / 2
+            if not low < middle < high:
+                return low
+            low, high = (
+                (middle, high) if self.expected_by(middle) <= expected else (low, middle)
+            )
+
+
+@description
+class Spike:
+    """``base`` requests a second, and ``factor`` times as many from ``at`` on for ``lasts`` s."""
+
+    base: PositiveRate
+    at: Seconds
+    lasts: PositiveSeconds
+    factor: PositiveRate
+    kind: Literal["spike"] = "spike"
+
+    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+        """Yield the arrival times, in seconds, for an endless stream of unit gaps."""
+        before = self.base * self.at
+        during = self.base * self.factor * self.lasts
+        for total in accumulate(gaps):
+            if total < before:
+                yield total / self.base
+            elif total < before + during:
+                yield self.at + (total - before) / (self.base * self.factor)
+            else:
+                yield self.at + self.lasts + (total - before - during) / self.base
+
+
+@description
+class Trace:
+    """Requests at the given ``arrival_times`` (seconds, ascending), as measured somewhere."""
+
+    arrival_times: Annotated[Sequence[Seconds], freeze_sequence]
+    kind: Literal["trace"] = "trace"
+
+    @field_validator("arrival_times")
+    @classmethod
+    def _ascending(cls, times: Sequence[float]) -> Sequence[float]:
+        for earlier, later in zip(times, times[1:], strict=False):
+            if later < earlier:
+                raise ValueError(f"must be ascending, got {later} after {earlier}: sort the times")
+        return times
+
+    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+        """Yield the given times; there is no luck in them."""
+        return iter(self.arrival_times)
+
+
+Arrivals = Annotated[
+    Poisson | Regular | Bursts | Diurnal | Spike | Trace, Field(discriminator="kind")
+]
+
+
+@description
+class UniformKeys:
+    """``n`` aggregates (customers, products), equally popular."""
+
+    n: Count
+    kind: Literal["uniform_keys"] = "uniform_keys"
+
+    def key(self, u: float) -> int:
+        """Return the key at the uniform number ``u`` in (0, 1)."""
+        return int(u * self.n)
+
+
+@description
+class ZipfKeys:
+    """``n`` aggregates, the k-th most popular with weight ``1 / k**s``: a few are hot.
+
+    >>> ZipfKeys(n=3, s=1.0).key(0.5)  # weights 1, 1/2, 1/3: the first has 6/11
+    0
+    """
+
+    n: Count
+    s: Annotated[float, Field(ge=0)] = 1.0
+    kind: Literal["zipf_keys"] = "zipf_keys"
+
+    def key(self, u: float) -> int:
+        """Return the key at the uniform number ``u`` in (0, 1); 0 is the hottest."""
+        weights = _zipf_weights(self.n, self.s)
+        return min(bisect_right(weights, u * weights[-1]), self.n - 1)
+
+
+@lru_cache(maxsize=16)
+def _zipf_weights(n: int, s: float) -> tuple[float, ...]:
+    return tuple(accumulate(1 / k**s for k in range(1, n + 1)))
+
+
+Keys = Annotated[UniformKeys | ZipfKeys, Field(discriminator="kind")]
+
+ClientStep = Annotated[Call | Send | Publish, Field(discriminator="kind")]
+
+
+@description
+class Traffic:
+    """A source of requests: clients that call, send or publish.
+
+    ``message`` is what each request does and ``arrivals`` when. ``keys`` draws the
+    aggregate that a request is about; without it, each request is its own. ``name``
+    identifies the source's luck: give the same name in two scenarios and the
+    same requests come to both.
+    """
+
+    message: ClientStep
+    arrivals: Arrivals
+    keys: Keys | None = None
+    name: str = "clients"
