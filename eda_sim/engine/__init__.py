@@ -1,0 +1,8 @@
+"""How it happens: the SimPy engine, a file for each actor.
+
+Read it in this order: ``world`` puts the actors on the stage, ``clients`` start
+requests, ``calls`` and ``broker`` carry messages, ``service`` has the workers
+that handle them, ``steps`` is what a worker does, ``faults`` break things, and
+``recorder`` writes down what happened. An engine only records: whatever can be
+derived from the tables is derived in ``eda_sim.results``.
+"""

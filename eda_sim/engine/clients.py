@@ -1,0 +1,69 @@
+"""Clients: each source of traffic starts requests and waits for their answers.
+
+Clients do not wait for each other: a slow system gets its requests at the same
+times as a fast one (an open workload).
+"""
+
+from typing import TYPE_CHECKING
+
+from eda_sim.engine.broker import MakePublication
+from eda_sim.engine.calls import MakeCall
+from eda_sim.engine.job import FAILED_PERMANENTLY, Process
+from eda_sim.engine.recorder import NEVER
+from eda_sim.engine.request import Request
+from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.tables import REQUEST_OUTCOMES
+from eda_sim.scenario.traffic import Traffic
+
+if TYPE_CHECKING:
+    from eda_sim.engine.world import World
+
+_STARTS = turn(Rank.REQUEST_STARTS)
+
+
+class Clients:
+    """A source of traffic in a run."""
+
+    def __init__(
+        self,
+        world: "World",
+        position: int,
+        source: Traffic,
+        message: MakeCall | MakePublication,
+    ) -> None:
+        self._clock = world.clock
+        self._position = position
+        self._source = source
+        self._message = message
+        self._begin = message.call if isinstance(message, MakeCall) else message.publish
+        self._luck = world.luck
+        self._keys = world.luck.stream("key", source.name) if source.keys else None
+        self._duration = world.scenario.duration
+        self._rows = world.recorder.requests
+        code = world.recorder.names.code
+        self._name = code(source.name)
+        self._unfinished = world.recorder.unfinished
+        self._outcomes = {outcome: code(outcome) for outcome in REQUEST_OUTCOMES}
+        self._outcomes[FAILED_PERMANENTLY] = self._outcomes["failed"]
+        world.clock.process(self._arrive())
+
+    def _arrive(self) -> Process:
+        """Start each request at its time, for as long as the scenario lasts."""
+        gaps = self._luck.unit_gaps(self._source.name)
+        for number, time in enumerate(self._source.arrivals.times(gaps)):
+            if time >= self._duration:
+                return
+            request = Request(self._position, number)
+            if self._keys is not None and self._source.keys is not None:
+                request.key = self._source.keys.key(self._keys.uniform(number))
+            yield self._clock.wait_until(time, _STARTS + request.turn)
+            self._clock.process(self._interact(request))
+
+    def _interact(self, request: Request) -> Process:
+        """One interaction: ask, and note when the answer came and what it said."""
+        row = self._rows.add(
+            request.id, self._name, request.key, self._clock.now, NEVER, self._unfinished
+        )
+        outcome = yield from self._begin(request, 0)
+        self._rows["answered_at"][row] = self._clock.now
+        self._rows["outcome"][row] = self._outcomes[outcome]

@@ -1,0 +1,84 @@
+"""A job: what waits before a service and is handled by one of its workers.
+
+A call's attempt and a delivery differ in where they come from and in what their
+end means; a worker need not know which of them it has.
+"""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from simpy import Event
+
+if TYPE_CHECKING:
+    from eda_sim.engine.request import Request
+    from eda_sim.engine.service import ServiceActor
+
+OK: Final = "ok"
+FAILED: Final = "failed"
+FAILED_PERMANENTLY: Final = "failed_permanently"
+
+Process = Generator[Event, Any, Any]
+Performance = Generator[Event, Any, str]
+
+
+class PlannedStep(Protocol):
+    """A step at its place in the unfolding, ready to be performed by a worker."""
+
+    def perform(self, job: "Job") -> Performance:
+        """Do it, and return how it went: ``ok``, ``failed`` or ``failed_permanently``."""
+
+
+class PlannedHandler:
+    """What one service does with one message at one place in the unfolding."""
+
+    __slots__ = ("name", "service", "steps")
+
+    def __init__(
+        self, service: "ServiceActor", name: int, steps: tuple[PlannedStep, ...]
+    ) -> None:
+        self.service = service
+        self.name = name
+        self.steps = steps
+
+
+class Job:
+    """One message for one handler, while it waits and while it is handled."""
+
+    __slots__ = ("attempt", "handler", "message", "queued_at", "request", "row", "tries")
+
+    is_call = False
+
+    def __init__(
+        self, handler: PlannedHandler, request: "Request", message: int, tries: int
+    ) -> None:
+        self.handler = handler
+        self.request = request
+        self.message = message
+        self.tries = tries
+        self.attempt = 1
+        self.queued_at = 0.0
+        self.row = -1  # of the attempts table
+
+    def dispatched(self) -> None:
+        """A worker has taken it."""
+
+    def acknowledge(self, outcome: str) -> "Process | None":
+        """What still occupies the worker once handling is over, if anything."""
+        return None
+
+    def settle(self, outcome: str) -> None:
+        """The worker is free again: handling went as ``outcome`` says."""
+        raise NotImplementedError
+
+    def crashed(self) -> None:
+        """The instance that handled it has died."""
+        raise NotImplementedError
+
+
+def perform_all(steps: tuple[PlannedStep, ...], job: Job) -> Performance:
+    """Perform steps one after the other, up to the first that fails."""
+    for step in steps:
+        outcome = yield from step.perform(job)
+        if outcome is not OK:
+            return outcome
+    return OK

@@ -1,0 +1,118 @@
+"""What a worker does: work, side-by-side steps and decisions.
+
+Calls are in ``calls``, sends and publications in ``broker``. A step holds its
+random numbers and its turn at one instant, for its place in the unfolding; it
+keeps nothing of any request.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from simpy import AllOf, Interrupt
+
+from eda_sim.engine.job import (
+    FAILED,
+    FAILED_PERMANENTLY,
+    OK,
+    Job,
+    Performance,
+    PlannedStep,
+    perform_all,
+)
+from eda_sim.engine.recorder import NEVER
+from eda_sim.rules.luck import Chance, times
+from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.unfolding import BranchNode, WorkNode
+
+if TYPE_CHECKING:
+    from eda_sim.engine.world import World
+
+
+class DoWork:
+    """Hold the worker for the drawn time, perhaps fail, else write down the effect."""
+
+    def __init__(self, world: "World", node: WorkNode, source: str) -> None:
+        work = node.step
+        luck, address, place = world.luck, node.address, node.place
+        self._clock = world.clock
+        self._service = world.services[node.owner]
+        self._duration = times(luck, work.duration, address, source, place)
+        self._transient = self._permanent = None
+        if work.transient:
+            stream = luck.stream(f"{address}/transient", source, place)
+            self._transient = Chance(stream, work.transient)
+        if work.permanent:
+            stream = luck.stream(f"{address}/permanent", source, place)
+            self._permanent = Chance(stream, work.permanent)
+        self._turn = turn(Rank.WORK_ENDS, place)
+        self._label = world.recorder.names.code(work.label)
+        self._record = world.recorder.effects.add
+
+    def perform(self, job: Job) -> Performance:
+        """Work. A slowdown counts for what starts meanwhile."""
+        request = job.request
+        duration = self._duration(request.number, job.tries) * self._service.pace
+        yield self._clock.wait(duration, self._turn + request.turn)
+        if self._transient is not None and self._transient(request.number, job.tries):
+            return FAILED
+        # A poison message is one for good: whichever the try, the draw is the same.
+        if self._permanent is not None and self._permanent(request.number, 0):
+            return FAILED_PERMANENTLY
+        self._record(
+            request.id, job.message, self._service.name, self._label, self._clock.now, NEVER
+        )
+        return OK
+
+
+class DoInParallel:
+    """Steps side by side, each a process; done when all are."""
+
+    def __init__(self, world: "World", steps: Sequence[PlannedStep]) -> None:
+        self._clock = world.clock
+        self._steps = steps
+
+    def perform(self, job: Job) -> Performance:
+        """Start all, wait for all; one failure is a failure of the whole."""
+        tasks = [self._clock.process(_mortal(step.perform(job))) for step in self._steps]
+        try:
+            yield AllOf(self._clock, tasks)
+        except Interrupt as crash:
+            for task in tasks:
+                if task.is_alive:
+                    task.interrupt(crash.cause)
+            raise
+        outcomes = {task.value for task in tasks}
+        for failure in (FAILED_PERMANENTLY, FAILED):
+            if failure in outcomes:
+                return failure
+        return OK
+
+
+def _mortal(performance: Performance) -> Performance:
+    """Let a task end quietly when its instance dies."""
+    try:
+        return (yield from performance)
+    except Interrupt:
+        return FAILED
+
+
+class Decide:
+    """Take one of two ways, drawn once for each request."""
+
+    def __init__(
+        self,
+        world: "World",
+        node: BranchNode,
+        source: str,
+        then: tuple[PlannedStep, ...],
+        otherwise: tuple[PlannedStep, ...],
+    ) -> None:
+        stream = world.luck.stream(node.address, source, node.place)
+        self._taken = Chance(stream, node.step.probability)
+        self._then = then
+        self._otherwise = otherwise
+
+    def perform(self, job: Job) -> Performance:
+        """Decide, and go that way. A business decision is the same in every try."""
+        taken = self._taken(job.request.number, 0)
+        return (yield from perform_all(self._then if taken else self._otherwise, job))

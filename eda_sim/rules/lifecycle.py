@@ -1,0 +1,150 @@
+"""What can become of a call, a delivery and a circuit breaker, as tables.
+
+A state is a table from what may happen to the state that follows; a state
+without entries is an end. An engine changes a state only by looking it up here,
+so what these tables do not allow cannot happen, and the state diagrams that
+people see are drawn from them.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from eda_sim.errors import SimulationError
+
+
+class State(dict[str, "State"]):
+    """A named state: ``state[event]`` is the one that follows.
+
+    >>> WAITING["dispatched"].name
+    'handling'
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def __missing__(self, event: str) -> "State":
+        raise SimulationError(f"{event!r} cannot happen to what is {self.name!r}")
+
+    def __repr__(self) -> str:
+        return f"State({self.name!r})"
+
+
+class Lifecycle(NamedTuple):
+    """A state machine: where it starts, and every state, ends last."""
+
+    name: str
+    start: State
+    states: tuple[State, ...]
+
+
+class Transition(NamedTuple):
+    """One arrow of a state diagram."""
+
+    state: str
+    event: str
+    follows: str
+
+
+def transitions(lifecycle: Lifecycle) -> Iterator[Transition]:
+    """Yield every arrow of the diagram, state by state."""
+    for state in lifecycle.states:
+        for event, follows in state.items():
+            yield Transition(state.name, event, follows.name)
+
+
+def as_mermaid(lifecycle: Lifecycle) -> str:
+    """Return the state diagram as Mermaid text.
+
+    >>> print(as_mermaid(BREAKER).splitlines()[1].strip())
+    [*] --> closed
+    """
+    lines = ["stateDiagram-v2", f"    [*] --> {lifecycle.start.name}"]
+    lines += [f"    {s} --> {follows}: {event}" for s, event, follows in transitions(lifecycle)]
+    lines += [f"    {state.name} --> [*]" for state in lifecycle.states if not state]
+    return "\n".join(lines) + "\n"
+
+
+def _lifecycle(name: str, *table: tuple[State, Mapping[str, State]]) -> Lifecycle:
+    for state, events in table:
+        state.update(events)
+    ends = {end.name: end for _, events in table for end in events.values() if not end}
+    return Lifecycle(name, table[0][0], (*(state for state, _ in table), *ends.values()))
+
+
+# -- a delivery: one message for one subscriber ----------------------------------
+
+TRAVELLING = State("travelling")
+WAITING = State("waiting")
+HANDLING = State("handling")
+BACKING_OFF = State("backing_off")
+HANDLED = State("handled")
+DEAD_LETTERED = State("dead_lettered")
+LOST = State("lost")
+
+DELIVERY = _lifecycle(
+    "delivery",
+    (TRAVELLING, {"available": WAITING}),
+    (WAITING, {"dispatched": HANDLING}),
+    (
+        HANDLING,
+        {
+            "acknowledged": HANDLED,
+            "failed": BACKING_OFF,
+            "crashed": WAITING,
+            "dead_lettered": DEAD_LETTERED,
+            "discarded": LOST,
+        },
+    ),
+    (BACKING_OFF, {"due": WAITING}),
+)
+
+# -- a call, as its caller sees it -------------------------------------------------
+
+READY = State("ready")
+IN_FLIGHT = State("in_flight")
+REPEATING = State("backing_off")
+OK = State("ok")
+FAILED = State("failed")
+TIMED_OUT = State("timed_out")
+REJECTED = State("rejected")
+SHORT_CIRCUITED = State("short_circuited")
+FAILED_PERMANENTLY = State("failed_permanently")
+ABANDONED = State("abandoned")
+
+_ATTEMPT = {"sent": IN_FLIGHT, "short_circuited": SHORT_CIRCUITED}
+_AGAIN = {"repeated": REPEATING}
+
+CALL = _lifecycle(
+    "call",
+    (READY, _ATTEMPT),
+    (
+        IN_FLIGHT,
+        {
+            "ok": OK,
+            "failed": FAILED,
+            "failed_permanently": FAILED_PERMANENTLY,
+            "rejected": REJECTED,
+            "timed_out": TIMED_OUT,
+            "abandoned": ABANDONED,
+        },
+    ),
+    (FAILED, _AGAIN),
+    (TIMED_OUT, _AGAIN),
+    (REJECTED, _AGAIN),
+    (SHORT_CIRCUITED, _AGAIN),
+    (REPEATING, {**_ATTEMPT, "abandoned": ABANDONED}),
+)
+
+# -- a circuit breaker -------------------------------------------------------------
+
+CLOSED = State("closed")
+OPEN = State("open")
+HALF_OPEN = State("half_open")
+
+BREAKER = _lifecycle(
+    "circuit breaker",
+    (CLOSED, {"tripped": OPEN}),
+    (OPEN, {"waited": HALF_OPEN}),
+    (HALF_OPEN, {"trial succeeded": CLOSED, "trial failed": OPEN}),
+)
