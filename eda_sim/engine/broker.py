@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 
 from simpy import Event
 
-from eda_sim.engine.job import FAILED, OK, Job, Performance, PlannedHandler, Process
-from eda_sim.engine.recorder import NEVER, NOBODY
+from eda_sim.engine.job import FAILED, OK, Job, Performance, PlannedHandler
+from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
 from eda_sim.rules.lifecycle import TRAVELLING
 from eda_sim.rules.luck import Times, fold, times
 from eda_sim.rules.order import Rank, turn
-from eda_sim.rules.tables import DELIVERY_OUTCOMES
+from eda_sim.rules.tables import DELIVERIES, DELIVERY_OUTCOMES
 from eda_sim.rules.unfolding import MessageNode
 from eda_sim.scenario.steps import Publish
 
 if TYPE_CHECKING:
     from eda_sim.engine.world import World
+
+_AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
+    "available_at", "ended_at", "attempts", "outcome"
+)
 
 
 class Subscription:
@@ -49,22 +53,15 @@ class Subscription:
         self.arrives = turn(Rank.MESSAGE_ARRIVES, place)
         self.acknowledged = turn(Rank.ACKNOWLEDGED, place)
         self.due = turn(Rank.RETRY_DUE, place)
-        rows = world.recorder.deliveries
-        self.rows = rows
-        self.available_at = rows["available_at"]
-        self.ended_at = rows["ended_at"]
-        self.attempts = rows["attempts"]
-        self.outcome = rows["outcome"]
-        self.pending = world.recorder.pending
+        self._record = world.recorder.deliveries.add
         self.codes = {name: world.recorder.names.code(name) for name in DELIVERY_OUTCOMES}
 
     def deliver(self, request: Request, message: int, tries: int, published_at: float) -> None:
         """Let an accepted message travel to the subscriber."""
-        delivery = Delivery(self, request, message, tries)
-        delivery.delivery_row = self.rows.add(
-            message, request.id, self.handler.service.name, published_at, NEVER, NEVER, 0,
-            self.pending,
-        )  # fmt: skip
+        service = self.handler.service.name
+        row = [message, request.id, service, published_at, NEVER, NEVER, 0, OPEN]
+        self._record(row)
+        delivery = Delivery(self, request, message, tries, row)
         self.clock.then(
             self.travel(request.number, tries), self.arrives + request.turn, delivery.available
         )
@@ -73,39 +70,43 @@ class Subscription:
 class Delivery(Job):
     """One message for one subscriber, from the broker's acceptance to its end."""
 
-    __slots__ = ("_handled_at", "_subscription", "_tries_before", "delivery_row", "state")
+    __slots__ = (
+        "_delivery",
+        "_handled_at",
+        "_subscription",
+        "_tries_before",
+        "needs_acknowledgement",
+        "state",
+    )
 
     def __init__(
-        self, subscription: Subscription, request: Request, message: int, tries: int
+        self, subscription: Subscription, request: Request, message: int, tries: int, row: Row
     ) -> None:
         super().__init__(subscription.handler, request, message, tries)
         self._subscription = subscription
         self._tries_before = tries
-        self._handled_at = NEVER
-        self.delivery_row = -1
+        self._handled_at: float | None = None
+        self.needs_acknowledgement = subscription.has_turnaround
+        self._delivery = row
         self.state = TRAVELLING
 
     def available(self, _: Event) -> None:
         """The message has reached the subscriber's queue."""
         self.state = self.state["available"]
-        self._subscription.available_at[self.delivery_row] = self._subscription.clock.now
+        self._delivery[_AVAILABLE_AT] = self._subscription.clock._now
         self.handler.service.arrive(self)
 
     def dispatched(self) -> None:
         """A worker has taken it: one more attempt."""
         self.state = self.state["dispatched"]
-        self._subscription.attempts[self.delivery_row] = self.attempt
+        self._delivery[_ATTEMPTS] = self.attempt
 
-    def acknowledge(self, outcome: str) -> Process | None:
+    def acknowledge(self) -> Event:
         """The worker stays occupied until the broker's answer to its (n)ack is back."""
-        self._handled_at = self._subscription.clock.now
-        return self._turnaround() if self._subscription.has_turnaround else None
-
-    def _turnaround(self) -> Process:
         rules, request = self._subscription, self.request
-        yield rules.clock.wait(
-            rules.turnaround(request.number, self.tries), rules.acknowledged + request.turn
-        )
+        self._handled_at = rules.clock.now
+        wait = rules.turnaround(request.number, self.tries)
+        return rules.clock.wait(wait, rules.acknowledged + request.turn)
 
     def settle(self, outcome: str) -> None:
         """The broker knows how it went: done, to be tried again, or given up."""
@@ -144,8 +145,10 @@ class Delivery(Job):
     def _end(self, event: str) -> None:
         rules = self._subscription
         self.state = self.state[event]
-        rules.ended_at[self.delivery_row] = self._handled_at
-        rules.outcome[self.delivery_row] = rules.codes[self.state.name]
+        # Handled when the handling was over, even if the acknowledgement came later.
+        at = rules.clock._now if self._handled_at is None else self._handled_at
+        self._delivery[_ENDED_AT] = at
+        self._delivery[_OUTCOME] = rules.codes[self.state.name]
 
 
 class MakePublication:
@@ -175,8 +178,8 @@ class MakePublication:
         is_event = isinstance(step, Publish)
         self._kind = recorder.event if is_event else recorder.command
         self._version = step.version if isinstance(step, Publish) else 1
-        self._messages = recorder.messages
-        self._accepted_at = recorder.messages["accepted_at"]
+        self._record = recorder.messages.add
+        self.takes_time = broker.publish.mean > 0
 
     def perform(self, job: Job) -> Performance:
         """Publish as a step of a handler: the worker is held until the broker accepts."""
@@ -186,7 +189,7 @@ class MakePublication:
         """Hand the message over, wait until it is accepted, and go on."""
         published_at = self._clock.now
         message = request.message(self._number, tries)
-        row = self._messages.add(
+        row = [
             message,
             request.id,
             self._name,
@@ -196,12 +199,13 @@ class MakePublication:
             request.key,
             self._version,
             published_at,
-            NEVER,
-        )
+            OPEN,
+        ]
+        self._record(row)
         latency = self._latency(request.number, tries)
         if latency:
             yield self._clock.wait(latency, self._turn + request.turn)
-        self._accepted_at[row] = self._clock.now
+        row[-1] = self._clock.now
         for subscription in self._subscriptions:
             subscription.deliver(request, message, tries, published_at)
         return OK

@@ -5,23 +5,26 @@ gives up, but nobody tells the callee: the attempt still waits there, is still
 worked on, and its reply finds nobody. That is what makes retry storms.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 from simpy import Event, Interrupt
 
 from eda_sim.engine.breaker import Breaker
 from eda_sim.engine.job import FAILED, FAILED_PERMANENTLY, OK, Job, Performance, PlannedHandler
-from eda_sim.engine.recorder import NEVER, NOBODY
+from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
 from eda_sim.rules.lifecycle import READY, State
 from eda_sim.rules.luck import Times, fold, times
 from eda_sim.rules.order import Rank, turn
-from eda_sim.rules.tables import CALL_OUTCOMES
+from eda_sim.rules.tables import CALL_OUTCOMES, CALLS
 from eda_sim.rules.unfolding import MessageNode
 from eda_sim.scenario.steps import Call
 
 if TYPE_CHECKING:
     from eda_sim.engine.world import World
+
+_ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcome")
 
 
 class CallAttempt(Job):
@@ -53,6 +56,8 @@ class CallAttempt(Job):
 class MakeCall:
     """A call at its place in the unfolding."""
 
+    takes_time = True
+
     def __init__(
         self, world: "World", node: MessageNode, source: str, handler: PlannedHandler
     ) -> None:
@@ -73,10 +78,9 @@ class MakeCall:
         self._replies = turn(Rank.REPLY_ARRIVES, place)
         self._times_out = turn(Rank.TIMEOUT, place)
         self._due = turn(Rank.RETRY_DUE, place)
-        self._messages, self._calls = recorder.messages, recorder.calls
+        self._record_message, self._record_call = recorder.messages.add, recorder.calls.add
         code = recorder.names.code
         self._caller, self._command = code(node.owner), recorder.command
-        self._unfinished = recorder.unfinished
         self._outcomes = {outcome: code(outcome) for outcome in CALL_OUTCOMES}
 
     def perform(self, job: Job) -> Performance:
@@ -87,16 +91,9 @@ class MakeCall:
     def call(self, request: Request, tries: int, cause: int = NOBODY) -> Performance:
         """Call, repeat as the retry policy says, and return how it ended."""
         message = self._make_message(request, tries, cause)
-        row = self._calls.add(
-            message,
-            request.id,
-            self._caller,
-            self.handler.service.name,
-            self.clock.now,
-            NEVER,
-            0,
-            self._unfinished,
-        )
+        service, now = self.handler.service.name, self.clock.now
+        row = [message, request.id, self._caller, service, now, NEVER, 0, OPEN]
+        self._record_call(row)
         state, attempt = READY, 0
         try:
             while True:
@@ -114,7 +111,7 @@ class MakeCall:
 
     def _try(
         self, state: State, request: Request, message: int, tries: int, number: int
-    ) -> "Performance":
+    ) -> Generator[Event, Any, State]:
         """Try once, and return the state that follows."""
         attempt = CallAttempt(self, request, message, tries)
         attempt.attempt = number
@@ -167,21 +164,23 @@ class MakeCall:
 
     def _make_message(self, request: Request, tries: int, cause: int) -> int:
         message = request.message(self._number, tries)
-        self._messages.add(
-            message,
-            request.id,
-            self.handler.name,
-            self._command,
-            self._caller,
-            cause,
-            request.key,
-            1,
-            self.clock.now,
-            NEVER,
+        self._record_message(
+            [
+                message,
+                request.id,
+                self.handler.name,
+                self._command,
+                self._caller,
+                cause,
+                request.key,
+                1,
+                self.clock.now,
+                NEVER,
+            ]
         )
         return message
 
-    def _end(self, row: int, attempts: int, outcome: str) -> None:
-        self._calls["ended_at"][row] = self.clock.now
-        self._calls["attempts"][row] = attempts
-        self._calls["outcome"][row] = self._outcomes[outcome]
+    def _end(self, row: Row, attempts: int, outcome: str) -> None:
+        row[_ENDED_AT] = self.clock.now
+        row[_ATTEMPTS] = attempts
+        row[_OUTCOME] = self._outcomes[outcome]

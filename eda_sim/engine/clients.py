@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from eda_sim.engine.broker import MakePublication
 from eda_sim.engine.calls import MakeCall
 from eda_sim.engine.job import FAILED_PERMANENTLY, Process
-from eda_sim.engine.recorder import NEVER
+from eda_sim.engine.recorder import NEVER, OPEN
 from eda_sim.engine.request import Request
 from eda_sim.rules.order import Rank, turn
-from eda_sim.rules.tables import REQUEST_OUTCOMES
+from eda_sim.rules.tables import REQUEST_OUTCOMES, REQUESTS
 from eda_sim.scenario.traffic import Traffic
 
 if TYPE_CHECKING:
     from eda_sim.engine.world import World
 
 _STARTS = turn(Rank.REQUEST_STARTS)
+_ANSWERED_AT, _OUTCOME = REQUESTS.positions("answered_at", "outcome")
 
 
 class Clients:
@@ -39,10 +40,9 @@ class Clients:
         self._luck = world.luck
         self._keys = world.luck.stream("key", source.name) if source.keys else None
         self._duration = world.scenario.duration
-        self._rows = world.recorder.requests
+        self._record = world.recorder.requests.add
         code = world.recorder.names.code
         self._name = code(source.name)
-        self._unfinished = world.recorder.unfinished
         self._outcomes = {outcome: code(outcome) for outcome in REQUEST_OUTCOMES}
         self._outcomes[FAILED_PERMANENTLY] = self._outcomes["failed"]
         world.clock.process(self._arrive())
@@ -57,13 +57,16 @@ class Clients:
             if self._keys is not None and self._source.keys is not None:
                 request.key = self._source.keys.key(self._keys.uniform(number))
             yield self._clock.wait_until(time, _STARTS + request.turn)
-            self._clock.process(self._interact(request))
+            interaction = self._interact(request)
+            if self._message.takes_time:
+                self._clock.process(interaction)
+            else:
+                yield from interaction
 
     def _interact(self, request: Request) -> Process:
         """One interaction: ask, and note when the answer came and what it said."""
-        row = self._rows.add(
-            request.id, self._name, request.key, self._clock.now, NEVER, self._unfinished
-        )
+        row = [request.id, self._name, request.key, self._clock.now, NEVER, OPEN]
+        self._record(row)
         outcome = yield from self._begin(request, 0)
-        self._rows["answered_at"][row] = self._clock.now
-        self._rows["outcome"][row] = self._outcomes[outcome]
+        row[_ANSWERED_AT] = self._clock.now
+        row[_OUTCOME] = self._outcomes[outcome]

@@ -16,6 +16,17 @@ from simpy import Environment, Event
 Callback = Callable[[Event], Any]
 
 
+class Due(Event):
+    """An event that happens at ``time``, in its ``turn`` among those of the same instant."""
+
+    def __init__(self, clock: "Clock", time: float, turn: int) -> None:
+        self.env = clock
+        self.callbacks = []
+        self._ok = True
+        self._value = None
+        heappush(clock._queue, (time, turn, next(clock._eid), self))
+
+
 class Clock(Environment):
     """The agenda of a run: what is due when, in which order."""
 
@@ -24,15 +35,11 @@ class Clock(Environment):
 
     def wait(self, delay: float, turn: int) -> Event:
         """Return an event that happens ``delay`` seconds from now, in its ``turn``."""
-        return self.wait_until(self._now + delay, turn)
+        return Due(self, self._now + delay, turn)
 
     def wait_until(self, time: float, turn: int) -> Event:
         """Return an event that happens at ``time``, exactly, in its ``turn``."""
-        due = Event(self)
-        due._ok = True
-        due._value = None
-        heappush(self._queue, (time, turn, next(self._eid), due))
-        return due
+        return Due(self, time, turn)
 
     def then(self, delay: float, turn: int, callback: Callback) -> None:
         """Call ``callback`` ``delay`` seconds from now; a delay of 0 is no delay at all.
@@ -42,7 +49,7 @@ class Clock(Environment):
         if delay == 0:
             callback(None)  # type: ignore[arg-type]  # nobody looks at the event
         else:
-            self.wait(delay, turn).callbacks.append(callback)
+            Due(self, self._now + delay, turn).callbacks.append(callback)
 
     def run_to_end(self, horizon: float) -> None:
         """Let everything happen that is due up to and including ``horizon`` seconds."""

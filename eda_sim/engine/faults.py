@@ -7,7 +7,7 @@ does so again and again while traffic arrives, with its own luck.
 from typing import TYPE_CHECKING
 
 from eda_sim.engine.job import Process
-from eda_sim.engine.recorder import NEVER
+from eda_sim.engine.recorder import NEVER, OPEN
 from eda_sim.rules.luck import Times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.scenario.distributions import Exponential
@@ -27,7 +27,7 @@ class FaultActor:
         self._fault = fault
         self._service = world.services[fault.service]
         self._duration = world.scenario.duration
-        self._rows = world.recorder.faults
+        self._record = world.recorder.faults.add
         code = world.recorder.names.code
         self._kind, self._target = code(fault.kind), code(fault.service)
         present = self._service.service.instances
@@ -38,12 +38,14 @@ class FaultActor:
         world.clock.process(self._scheduled() if fault.at is not None else self._random())
 
     def _scheduled(self) -> Process:
-        assert self._fault.at is not None and self._fault.lasts is not None
+        assert self._fault.at is not None
+        assert self._fault.lasts is not None
         yield self._clock.wait_until(self._fault.at, self._begins)
         yield from self._break(self._fault.at + self._fault.lasts)
 
     def _random(self) -> Process:
-        assert self._fault.mtbf is not None and self._fault.mttr is not None
+        assert self._fault.mtbf is not None
+        assert self._fault.mttr is not None
         name = f"{self._fault.kind} of {self._fault.service}"
         up = Times(self._luck.stream(name, "up"), Exponential(self._fault.mtbf).quantile)
         down = Times(self._luck.stream(name, "down"), Exponential(self._fault.mttr).quantile)
@@ -55,18 +57,13 @@ class FaultActor:
             occurrence += 1
 
     def _break(self, until: float) -> Process:
-        row = self._rows.add(
-            self._number,
-            self._kind,
-            self._target,
-            len(self._instances),
-            self._fault.factor if isinstance(self._fault, Slowdown) else NEVER,
-            self._clock.now,
-            NEVER,
-        )
+        factor = self._fault.factor if isinstance(self._fault, Slowdown) else NEVER
+        hit, now = len(self._instances), self._clock.now
+        row = [self._number, self._kind, self._target, hit, factor, now, OPEN]
+        self._record(row)
         self._begin()
         yield self._clock.wait_until(until, self._ends)
-        self._rows["ended_at"][row] = self._clock.now
+        row[-1] = self._clock.now
         self._end()
 
     def _begin(self) -> None:

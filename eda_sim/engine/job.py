@@ -5,9 +5,12 @@ end means; a worker need not know which of them it has.
 """
 
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from simpy import Event
+
+from eda_sim.engine.recorder import Row
 
 if TYPE_CHECKING:
     from eda_sim.engine.request import Request
@@ -31,14 +34,13 @@ class PlannedStep(Protocol):
 class PlannedHandler:
     """What one service does with one message at one place in the unfolding."""
 
-    __slots__ = ("name", "service", "steps")
+    __slots__ = ("name", "perform", "service")
 
-    def __init__(
-        self, service: "ServiceActor", name: int, steps: tuple[PlannedStep, ...]
-    ) -> None:
+    def __init__(self, service: "ServiceActor", name: int, steps: tuple[PlannedStep, ...]) -> None:
         self.service = service
         self.name = name
-        self.steps = steps
+        # Most handlers have one step, which needs nobody to put it in a row.
+        self.perform = steps[0].perform if len(steps) == 1 else partial(perform_all, steps)
 
 
 class Job:
@@ -47,6 +49,7 @@ class Job:
     __slots__ = ("attempt", "handler", "message", "queued_at", "request", "row", "tries")
 
     is_call = False
+    needs_acknowledgement = False
 
     def __init__(
         self, handler: PlannedHandler, request: "Request", message: int, tries: int
@@ -57,14 +60,14 @@ class Job:
         self.tries = tries
         self.attempt = 1
         self.queued_at = 0.0
-        self.row = -1  # of the attempts table
+        self.row: Row = []  # of the attempts table
 
     def dispatched(self) -> None:
         """A worker has taken it."""
 
-    def acknowledge(self, outcome: str) -> "Process | None":
-        """What still occupies the worker once handling is over, if anything."""
-        return None
+    def acknowledge(self) -> Event:
+        """Handling is over; return what the worker still waits for."""
+        raise NotImplementedError
 
     def settle(self, outcome: str) -> None:
         """The worker is free again: handling went as ``outcome`` says."""

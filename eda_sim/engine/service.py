@@ -10,17 +10,21 @@ connection broke.
 from collections import deque
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from simpy import Event, Interrupt
 
-from eda_sim.engine.job import Job, Process, perform_all
-from eda_sim.engine.recorder import NEVER, NOBODY
-from eda_sim.rules.tables import ATTEMPT_OUTCOMES
+from eda_sim.engine.job import Job, Process
+from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
+from eda_sim.rules.tables import ATTEMPT_OUTCOMES, ATTEMPTS
 from eda_sim.scenario.service import Service
 
 if TYPE_CHECKING:
     from eda_sim.engine.world import World
+
+_INSTANCE, _WORKER, _STARTED_AT, _ENDED_AT, _OUTCOME = ATTEMPTS.positions(
+    "instance", "worker", "started_at", "ended_at", "outcome"
+)
 
 
 class Worker:
@@ -41,22 +45,18 @@ class Worker:
                 job = service.next_job()
                 if job is None:
                     job = yield service.idle(self)
-                yield from self._handle(job)
+                self.job = job
+                service.attempt_started(job, self)
+                job.dispatched()
+                outcome = yield from job.handler.perform(job)
+                if job.needs_acknowledgement:
+                    yield job.acknowledge()
+                self.job = None
+                service.attempt_ended(job, outcome)
+                job.settle(outcome)
             except Interrupt as crash:
                 self.job = None
-                yield crash.cause  # the instance's repair
-
-    def _handle(self, job: Job) -> Process:
-        self.job = job
-        self.service.attempt_started(job, self)
-        job.dispatched()
-        outcome = yield from perform_all(job.handler.steps, job)
-        acknowledgement = job.acknowledge(outcome)
-        if acknowledgement is not None:
-            yield from acknowledgement
-        self.job = None
-        self.service.attempt_ended(job, outcome)
-        job.settle(outcome)
+                yield cast(Event, crash.cause)  # the instance's repair
 
 
 class ServiceActor:
@@ -73,15 +73,9 @@ class ServiceActor:
         self._waiting_calls = 0
         self._outages = [0] * service.instances
         self._repairs: list[Event | None] = [None] * service.instances
-        self._attempts = world.recorder.attempts
-        self._started_at = self._attempts["started_at"]
-        self._ended_at = self._attempts["ended_at"]
-        self._outcome = self._attempts["outcome"]
-        self._instance = self._attempts["instance"]
-        self._worker = self._attempts["worker"]
+        self._record = world.recorder.attempts.add
         code = world.recorder.names.code
         self._codes = {outcome: code(outcome) for outcome in ATTEMPT_OUTCOMES}
-        self._unfinished = world.recorder.unfinished
         self._workers = [
             Worker(self, instance, number)
             for number in range(service.workers)
@@ -130,8 +124,8 @@ class ServiceActor:
     # -- what is written down ----------------------------------------------------
 
     def _queue_up(self, job: Job) -> None:
-        job.queued_at = self.clock._now
-        job.row = self._attempts.add(
+        job.queued_at = now = self.clock._now
+        job.row = [
             job.message,
             job.request.id,
             self.name,
@@ -139,24 +133,25 @@ class ServiceActor:
             NOBODY,
             job.handler.name,
             job.attempt,
-            job.queued_at,
+            now,
             NEVER,
             NEVER,
-            self._unfinished,
-        )
+            OPEN,
+        ]
+        self._record(job.row)
 
     def attempt_started(self, job: Job, worker: Worker) -> None:
         """Write down that a worker has taken the job."""
         row = job.row
-        self._started_at[row] = self.clock._now
-        self._instance[row] = worker.instance
-        self._worker[row] = worker.number
+        row[_INSTANCE] = worker.instance
+        row[_WORKER] = worker.number
+        row[_STARTED_AT] = self.clock._now
 
     def attempt_ended(self, job: Job, outcome: str) -> None:
         """Write down that the attempt is over."""
         row = job.row
-        self._ended_at[row] = self.clock._now
-        self._outcome[row] = self._codes[outcome]
+        row[_ENDED_AT] = self.clock._now
+        row[_OUTCOME] = self._codes[outcome]
 
     def _turn_away(self, job: Job, outcome: str) -> None:
         self._queue_up(job)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from simpy import AllOf, Interrupt
 
+from eda_sim.engine.clock import Due
 from eda_sim.engine.job import (
     FAILED,
     FAILED_PERMANENTLY,
@@ -52,14 +53,14 @@ class DoWork:
         """Work. A slowdown counts for what starts meanwhile."""
         request = job.request
         duration = self._duration(request.number, job.tries) * self._service.pace
-        yield self._clock.wait(duration, self._turn + request.turn)
+        yield Due(self._clock, self._clock._now + duration, self._turn + request.turn)
         if self._transient is not None and self._transient(request.number, job.tries):
             return FAILED
         # A poison message is one for good: whichever the try, the draw is the same.
         if self._permanent is not None and self._permanent(request.number, 0):
             return FAILED_PERMANENTLY
         self._record(
-            request.id, job.message, self._service.name, self._label, self._clock.now, NEVER
+            [request.id, job.message, self._service.name, self._label, self._clock._now, NEVER]
         )
         return OK
 

@@ -41,9 +41,7 @@ class World:
         self.luck = Luck(seed)
         self.recorder = Recorder()
         self._breakers: dict[tuple[str, str, CircuitBreaker], Breaker] = {}
-        self.services = {
-            service.name: ServiceActor(self, service) for service in scenario.services
-        }
+        self.services = {service.name: ServiceActor(self, service) for service in scenario.services}
         self.faults = [
             FaultActor(self, number, fault) for number, fault in enumerate(scenario.faults)
         ]

@@ -4,8 +4,8 @@ Columns are arrays, not rows of objects; ids join the tables. A time is in
 seconds since the start of the run, and NaN where it never came. Names are
 stored as codes into a list of names, and shown as categories.
 
-Rows come in an order that no engine decides: by the table's first time, then by
-its ids.
+The last column is the one that closes a row. Rows come in an order that no
+engine decides: by the table's first time, then by its ids.
 """
 
 from typing import Literal, NamedTuple
@@ -31,6 +31,15 @@ class Table(NamedTuple):
     row: str
     columns: tuple[Column, ...]
     order: tuple[str, ...]
+
+    def positions(self, *names: str) -> tuple[int, ...]:
+        """Return where the columns ``names`` stand in a row.
+
+        >>> REQUESTS.positions("request", "key")
+        (0, 2)
+        """
+        all_names = [column.name for column in self.columns]
+        return tuple(map(all_names.index, names))
 
 
 REQUEST_OUTCOMES = ("ok", "failed", "timed_out", "rejected", "short_circuited", "unfinished")

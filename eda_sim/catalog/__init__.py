@@ -1,0 +1,25 @@
+"""Ready scenarios: functions whose keyword arguments are what people sweep.
+
+Each returns a ``Scenario``, which is data: print it, draw it, change it with
+``replace``, run it, compare it. A time is in seconds, a rate in 1/second, a
+probability a fraction. ``CATALOG`` finds each function by its name.
+
+>>> sorted(CATALOG)
+['fan_out', 'order_chain', 'order_pubsub']
+>>> CATALOG["order_chain"](payment_workers=8).service("payment").workers
+8
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from eda_sim.catalog.fan_out import fan_out
+from eda_sim.catalog.orders import order_chain, order_pubsub
+from eda_sim.scenario.scenario import Scenario
+
+CATALOG: Final[Mapping[str, Callable[..., Scenario]]] = MappingProxyType(
+    {"order_chain": order_chain, "order_pubsub": order_pubsub, "fan_out": fan_out}
+)
+
+__all__ = ["CATALOG", "fan_out", "order_chain", "order_pubsub"]

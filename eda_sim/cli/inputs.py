@@ -1,0 +1,132 @@
+"""What was typed, turned into scenarios.
+
+``NAME|FILE`` is a ready scenario of the catalogue or a YAML file; a name of the
+catalogue wins, ``./name`` is always a file. ``--set key=value`` gives a
+catalogue function its keyword argument; any other key, and every key for a
+file, is a path of ``Scenario.replace``. Keyword arguments come first, then the
+paths in the order typed.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, getdoc, signature
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eda_sim.errors import InvalidInput, nearest
+
+if TYPE_CHECKING:
+    from eda_sim.scenario.scenario import Scenario
+
+_WORDS = {"true": True, "false": False, "null": None, "none": None}
+_PATH = re.compile(r"[.\[]")
+
+
+def scenario_of(source: str, settings: Sequence[str] = ()) -> "Scenario":
+    """Return the scenario that ``NAME|FILE`` and its ``--set`` options describe.
+
+    Raises:
+        InvalidInput: one line, with the nearest known name where there is one.
+    """
+    given = dict(parsed_setting(setting) for setting in settings)
+    if source in (functions := catalogue()):
+        return _built(source, functions[source], given)
+    scenario = _read(source, functions)
+    for path, value in given.items():
+        scenario = scenario.replace(path, value)
+    return scenario
+
+
+def catalogue() -> Mapping[str, Callable[..., "Scenario"]]:
+    """Return the ready scenarios: a function by name."""
+    from eda_sim.catalog import CATALOG
+
+    return CATALOG
+
+
+def about(function: Callable[..., "Scenario"]) -> str:
+    """Return the first line of a catalogue function's docstring."""
+    return (getdoc(function) or "").split("\n", 1)[0]
+
+
+def parameters(function: Callable[..., "Scenario"]) -> dict[str, Any]:
+    """Return the keyword arguments of a catalogue function with their defaults."""
+    return {
+        name: parameter.default
+        for name, parameter in signature(function).parameters.items()
+        if parameter.kind in (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    }
+
+
+def parsed_setting(setting: str) -> tuple[str, Any]:
+    """Split ``key=value`` and read the value as a number, true, false, null, a list or a text.
+
+    >>> parsed_setting("payment_workers=8"), parsed_setting("name=pub/sub")
+    (('payment_workers', 8), ('name', 'pub/sub'))
+    """
+    key, equals, value = (part.strip() for part in setting.partition("="))
+    if not key or not equals:
+        raise InvalidInput(
+            f"--set must be key=value, got {setting!r}: write e.g. --set payment_workers=8"
+        )
+    return key, _value(key, value)
+
+
+def _value(key: str, text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if text[:1] in tuple("[{'\""):
+        return _structure(key, text)
+    for read in (int, float):
+        try:
+            number = read(text)
+        except ValueError:
+            continue
+        # A service may be called nan, but no number may.
+        return number if isfinite(number) else text
+    return text
+
+
+def _structure(key: str, text: str) -> Any:
+    from yaml import YAMLError
+
+    from eda_sim.scenario.yaml_text import load
+
+    try:
+        return load(text)
+    except YAMLError:
+        raise InvalidInput(
+            f"--set {key} must be a number, a text, a [list] or a {{mapping: of}} them, "
+            f"got {text!r}: close every bracket and quote"
+        ) from None
+
+
+def _built(
+    name: str, function: Callable[..., "Scenario"], given: Mapping[str, Any]
+) -> "Scenario":
+    known = parameters(function)
+    scenario = function(**{key: value for key, value in given.items() if key in known})
+    settings = [*known, *(field for field in vars(scenario) if field not in known)]
+    for key, value in given.items():
+        if key in known:
+            continue
+        if not _PATH.search(key) and key not in settings:
+            raise InvalidInput(f"{name} has no setting {key!r}: {nearest(key, settings)}")
+        scenario = scenario.replace(key, value)
+    return scenario
+
+
+def _read(source: str, known: Mapping[str, Any]) -> "Scenario":
+    from eda_sim.scenario.scenario import Scenario
+
+    path = Path(source)
+    if path.is_file():
+        return Scenario.from_yaml(path)
+    if path.is_dir():
+        raise InvalidInput(f"{source} is a directory: name a scenario file in it")
+    if path.suffix or path.name != source:
+        raise InvalidInput(f"there is no file {source}: check the path, or see eda-sim list")
+    raise InvalidInput(
+        f"{source!r} is neither a ready scenario nor a file: {nearest(source, known)}"
+    )

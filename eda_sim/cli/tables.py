@@ -1,0 +1,156 @@
+"""What a run and a comparison look like in a terminal."""
+
+from collections.abc import Callable, Mapping
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from eda_sim.cli.inputs import about, parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eda_sim.experiments.compare import Comparison
+    from eda_sim.results.run import Run
+    from eda_sim.scenario.scenario import Scenario
+
+# Where nobody's window sets a width, a table need not be squeezed into a narrow one.
+PIPED_WIDTH = 160
+
+
+def show(*renderables: Any) -> None:
+    """Print tables to stdout."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPED_WIDTH)
+    for renderable in renderables:
+        console.print(renderable)
+
+
+def catalogue_table(functions: Mapping[str, Callable[..., "Scenario"]]) -> Table:
+    """Return the ready scenarios: what each is, and what of it can be set."""
+    table = _table("ready scenarios", ["name", "what it is, and its settings"], numbers=False)
+    table.show_lines = True
+    for name, function in functions.items():
+        settings = "\n".join(f"  {_setting(k, v)}" for k, v in parameters(function).items())
+        table.add_row(Text(name), Text(f"{about(function)}\n{settings}"))
+    return table
+
+
+def _setting(name: str, default: Any) -> str:
+    return name if default is Parameter.empty else f"{name}={_typed(default)}"
+
+
+def _typed(value: Any) -> str:
+    """Write a default as one would type it after ``--set``."""
+    words = {None: "null", True: "true", False: "false"}
+    known = value is None or isinstance(value, bool)
+    return words[value] if known else str(value)
+
+
+def run_tables(run: "Run") -> list[Table]:
+    """Return a run's summary, its services and what became of its requests."""
+    from eda_sim.experiments.text import number_text
+
+    summary = _table(f"{run.scenario.name}, seed {run.seed}", ["metric", "value", "unit"])
+    for metric, value in run.summary().items():
+        summary.add_row(Text(str(metric)), number_text(float(value)), unit_of(str(metric)))
+    return [summary, _frame_table("services", run.services()), _ledger_table(verdicts(run))]
+
+
+def verdicts(run: "Run") -> dict[str, int]:
+    """Return how many requests the ledger judges how, the most frequent first."""
+    counts = run.ledger()["verdict"].value_counts()
+    return {str(verdict): int(n) for verdict, n in counts.items() if n}
+
+
+def unit_of(metric: str) -> str:
+    """Return the unit of a metric of ``Run.summary()``.
+
+    >>> unit_of("response_time_p99"), unit_of("dlq_rate"), unit_of("throughput")
+    ('s', 'fraction', '1/s')
+    """
+    if metric.startswith(("response_time", "completion_time", "consistency_lag", "delivery_lag")):
+        return "s"
+    if metric.endswith("_rate"):
+        return "fraction"
+    return {"throughput": "1/s", "requests": "count"}.get(metric, "")
+
+
+def comparison_tables(comparison: "Comparison") -> list[Table]:
+    """Return the estimates, and the differences from the first architecture."""
+    return [_estimates(comparison), *map(lambda n: _differences(comparison, n), _others(comparison))]
+
+
+def _others(comparison: "Comparison") -> list[str]:
+    return list(comparison.scenarios)[1:]
+
+
+def _estimates(comparison: "Comparison") -> Table:
+    from eda_sim.experiments.text import estimate_text
+
+    table = _table(comparison.title(), ["metric", *comparison.scenarios, "unit"])
+    estimates = comparison.table()
+    for metric, row in estimates.iterrows():
+        cells = [
+            estimate_text(row[name, "mean"], row[name, "half_width"])
+            + _of(row[name, "replications"], comparison)
+            for name in comparison.scenarios
+        ]
+        table.add_row(str(metric), *cells, unit_of(str(metric)))
+    return table
+
+
+def _differences(comparison: "Comparison", name: str) -> Table:
+    from eda_sim.experiments.text import estimate_text, number_text
+
+    first = next(iter(comparison.scenarios))
+    columns = ["metric", "difference", "unpaired", "narrower", "differs", "unit"]
+    table = _table(f"{name} minus {first}, paired", columns)
+    for metric, row in comparison.differences().loc[name].iterrows():
+        table.add_row(
+            str(metric),
+            estimate_text(row["difference"], row["half_width"], sign=True)
+            + _of(row["replications"], comparison),
+            f"± {number_text(row['unpaired_half_width'])}",
+            f"{number_text(row['narrower'])} x",
+            "yes" if row["excludes_zero"] else "",
+            unit_of(str(metric)),
+        )
+    return table
+
+
+def _of(replications: float, comparison: "Comparison") -> str:
+    """Say over how many replications an estimate is, if not over all."""
+    n = int(replications)
+    return "" if n in (0, len(comparison.seeds)) else f" (n={n})"
+
+
+def _ledger_table(counts: Mapping[str, int]) -> Table:
+    table = _table("ledger", ["verdict", "requests", "share"])
+    total = sum(counts.values())
+    for verdict, n in counts.items():
+        table.add_row(verdict, str(n), f"{n / total:.2%}")
+    return table
+
+
+def _frame_table(title: str, frame: "pd.DataFrame") -> Table:
+    from eda_sim.experiments.text import number_text
+
+    table = _table(title, [str(frame.index.name or ""), *map(str, frame.columns)])
+    for label, row in frame.iterrows():
+        cells = (number_text(v) if isinstance(v, (int, float)) else str(v) for v in row)
+        table.add_row(Text(str(label)), *cells)
+    return table
+
+
+def _table(title: str, columns: list[str], numbers: bool = True) -> Table:
+    """Return an empty table; names stand left, numbers right."""
+    table = Table(title=Text(title), title_justify="left")
+    for i, column in enumerate(columns):
+        number = numbers and i > 0 and column != "unit"
+        table.add_column(Text(column), justify="right" if number else "left")
+    return table

@@ -1,0 +1,39 @@
+"""Numbers as people read them: an estimate with the digits that its interval supports."""
+
+from math import floor, isfinite, isnan, log10
+
+UNKNOWN = "–"
+
+
+def number_text(value: float) -> str:
+    """Write a number with four significant digits, and what is undefined as a dash.
+
+    >>> number_text(0.123456), number_text(72104.0), number_text(float("nan"))
+    ('0.1235', '72104', '–')
+    """
+    if isnan(value):
+        return UNKNOWN
+    if isfinite(value) and abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.4g}"
+
+
+def estimate_text(mean: float, half_width: float, sign: bool = False) -> str:
+    """Write ``mean ± half_width``, both to the half-width's second digit.
+
+    ``sign`` shows a plus, for differences.
+
+    >>> estimate_text(0.123456, 0.00123)
+    '0.1235 ± 0.0012'
+    >>> estimate_text(72104.3, 310.7)
+    '72104 ± 311'
+    >>> estimate_text(0.25, float("nan"))  # one replication has no interval
+    '0.25'
+    """
+    plus = "+" if sign and mean > 0 else ""
+    if isnan(mean) or isnan(half_width):
+        return plus + number_text(mean)
+    if half_width == 0:
+        return f"{plus}{number_text(mean)} ± 0"
+    digits = min(max(1 - floor(log10(half_width)), 0), 12)
+    return f"{plus}{mean:.{digits}f} ± {half_width:.{digits}f}"
