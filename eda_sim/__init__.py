@@ -16,6 +16,7 @@ first used, so that ``import eda_sim`` stays quick.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from eda_sim.simulate import simulate
 from eda_sim.units import day, hour, minute, ms, second
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
         UniformKeys,
         ZipfKeys,
     )
-    from eda_sim.simulate import simulate
 
 __version__ = "0.1.0"
 
@@ -68,19 +68,17 @@ _HOMES = {
     "scenario.scenario": "Scenario",
     "scenario.service": "Handler Service",
     "scenario.steps": "Branch Call Parallel Publish Send Work",
-    "scenario.traffic": (
-        "Bursts Diurnal Poisson Regular Spike Trace Traffic UniformKeys ZipfKeys"
-    ),
-    "simulate": "simulate",
+    "scenario.traffic": ("Bursts Diurnal Poisson Regular Spike Trace Traffic UniformKeys ZipfKeys"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-__all__ = [  # noqa: PLE0604, RUF022
+__all__ = [  # noqa: RUF022
     "day",
     "hour",
     "minute",
     "ms",
     "second",
+    "simulate",
     *sorted(_HOME_OF),
 ]
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from eda_sim.results.run import Run
 
 SUMMARY = "summary.json"
-SCENARIO = "scenario.yaml"
 
 
 def json_text(data: Any) -> str:
@@ -58,6 +57,23 @@ def written(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def checked_picture(path: Path, otherwise: str = "") -> str:
+    """Return the picture format that a file name ends in, or ``otherwise``; refuse others."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # to a file: no window is opened, and none need be there
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    suffix = (path.suffix or otherwise).lower().removeprefix(".")
+    if suffix not in known:
+        raise InvalidInput(
+            f"{path} must end in a picture format, got {path.suffix!r}: "
+            f"use {', '.join(f'.{name}' for name in ('png', 'svg', 'pdf'))}"
+        )
+    return suffix
+
+
 def check_directory(directory: Path) -> None:
     """Refuse a directory that a run must not replace.
 
@@ -78,14 +94,13 @@ def check_directory(directory: Path) -> None:
 
 
 def write_run(run: "Run", summary: Mapping[str, Any], directory: Path) -> None:
-    """Write a run's scenario, summary and tables into ``directory``, all or nothing."""
+    """Write a run as ``to_parquet`` does, and its summary, into ``directory``: all or nothing."""
     check_directory(directory)
     target = directory.resolve()
     draft, old = (target.with_name(f".{os.getpid()}.{x}.{target.name}") for x in ("draft", "old"))
     try:
         draft.mkdir(parents=True)
         run.to_parquet(draft)
-        run.scenario.to_yaml(draft / SCENARIO)
         files = sorted(_files(draft) | {SUMMARY})
         (draft / SUMMARY).write_text(json_text({**summary, "files": files}) + "\n", "utf-8")
         if target.exists():

@@ -1,5 +1,7 @@
 """How the program ends: one line on stderr and an exit code for whatever went wrong."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import typer
@@ -15,14 +17,26 @@ INTERRUPTED = 130
 class OneLineErrors(TyperGroup):
     """A group of commands whose every failure is one line, its usage errors included."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **settings: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run the command line; ends the process as programs do, unless embedded."""
+        run = partial(
+            super().main, args, prog_name, complete_var, False, windows_expand_args, **extra
+        )
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **settings)
+            return run()
         try:
-            code = super().main(*args, standalone_mode=False, **settings)
+            code = run()
         except EdaSimError as error:
-            _end(f"error: {error}", WRONG_INPUT if _is_input(error) else CANNOT_GO_ON)
+            wrong = isinstance(error, InvalidInput)
+            _end(f"error: {error}", WRONG_INPUT if wrong else CANNOT_GO_ON)
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
         except Exception as error:
@@ -30,10 +44,6 @@ class OneLineErrors(TyperGroup):
         if code == INTERRUPTED:
             _end("interrupted", INTERRUPTED)
         raise SystemExit(code if isinstance(code, int) else 0)
-
-
-def _is_input(error: EdaSimError) -> bool:
-    return isinstance(error, InvalidInput)
 
 
 def _end_usage(error: Exception) -> NoReturn:

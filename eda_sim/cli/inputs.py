@@ -47,7 +47,7 @@ def catalogue() -> Mapping[str, Callable[..., "Scenario"]]:
 
 def about(function: Callable[..., "Scenario"]) -> str:
     """Return the first line of a catalogue function's docstring."""
-    return (getdoc(function) or "").split("\n", 1)[0]
+    return (getdoc(function) or "").split("\n", 1)[0].replace("``", "'")
 
 
 def parameters(function: Callable[..., "Scenario"]) -> dict[str, Any]:
@@ -102,11 +102,9 @@ def _structure(key: str, text: str) -> Any:
         ) from None
 
 
-def _built(
-    name: str, function: Callable[..., "Scenario"], given: Mapping[str, Any]
-) -> "Scenario":
+def _built(name: str, function: Callable[..., "Scenario"], given: Mapping[str, Any]) -> "Scenario":
     known = parameters(function)
-    scenario = function(**{key: value for key, value in given.items() if key in known})
+    scenario = _called(name, function, {k: v for k, v in given.items() if k in known})
     settings = [*known, *(field for field in vars(scenario) if field not in known)]
     for key, value in given.items():
         if key in known:
@@ -115,6 +113,17 @@ def _built(
             raise InvalidInput(f"{name} has no setting {key!r}: {nearest(key, settings)}")
         scenario = scenario.replace(key, value)
     return scenario
+
+
+def _called(name: str, function: Callable[..., "Scenario"], given: Mapping[str, Any]) -> "Scenario":
+    try:
+        return function(**given)
+    except (TypeError, ArithmeticError) as error:
+        # The function computed with what was typed, before any description could check it.
+        typed = ", ".join(f"{key}={value!r}" for key, value in given.items())
+        raise InvalidInput(
+            f"{name} cannot be built with {typed}: {error} (see eda-sim list for the defaults)"
+        ) from error
 
 
 def _read(source: str, known: Mapping[str, Any]) -> "Scenario":

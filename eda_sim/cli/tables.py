@@ -35,7 +35,7 @@ def catalogue_table(functions: Mapping[str, Callable[..., "Scenario"]]) -> Table
     table = _table("ready scenarios", ["name", "what it is, and its settings"], numbers=False)
     table.show_lines = True
     for name, function in functions.items():
-        settings = "\n".join(f"  {_setting(k, v)}" for k, v in parameters(function).items())
+        settings = "  ".join(_setting(k, v) for k, v in parameters(function).items())
         table.add_row(Text(name), Text(f"{about(function)}\n{settings}"))
     return table
 
@@ -46,9 +46,9 @@ def _setting(name: str, default: Any) -> str:
 
 def _typed(value: Any) -> str:
     """Write a default as one would type it after ``--set``."""
-    words = {None: "null", True: "true", False: "false"}
-    known = value is None or isinstance(value, bool)
-    return words[value] if known else str(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def run_tables(run: "Run") -> list[Table]:
@@ -58,13 +58,13 @@ def run_tables(run: "Run") -> list[Table]:
     summary = _table(f"{run.scenario.name}, seed {run.seed}", ["metric", "value", "unit"])
     for metric, value in run.summary().items():
         summary.add_row(Text(str(metric)), number_text(float(value)), unit_of(str(metric)))
-    return [summary, _frame_table("services", run.services()), _ledger_table(verdicts(run))]
+    services = _frame_table("services", run.services().T)
+    return [summary, services, _ledger_table(verdicts(run))]
 
 
 def verdicts(run: "Run") -> dict[str, int]:
-    """Return how many requests the ledger judges how, the most frequent first."""
-    counts = run.ledger()["verdict"].value_counts()
-    return {str(verdict): int(n) for verdict, n in counts.items() if n}
+    """Return how many requests the ledger judges how, leaving out what never happened."""
+    return {str(verdict): int(n) for verdict, n in run.verdicts().items() if n > 0}
 
 
 def unit_of(metric: str) -> str:
@@ -82,22 +82,19 @@ def unit_of(metric: str) -> str:
 
 def comparison_tables(comparison: "Comparison") -> list[Table]:
     """Return the estimates, and the differences from the first architecture."""
-    return [_estimates(comparison), *map(lambda n: _differences(comparison, n), _others(comparison))]
-
-
-def _others(comparison: "Comparison") -> list[str]:
-    return list(comparison.scenarios)[1:]
+    others = list(comparison.scenarios)[1:]
+    return [_estimates(comparison), *(_differences(comparison, name) for name in others)]
 
 
 def _estimates(comparison: "Comparison") -> Table:
-    from eda_sim.experiments.text import estimate_text
+    from eda_sim.experiments.text import among_text, estimate_text
 
     table = _table(comparison.title(), ["metric", *comparison.scenarios, "unit"])
     estimates = comparison.table()
     for metric, row in estimates.iterrows():
         cells = [
             estimate_text(row[name, "mean"], row[name, "half_width"])
-            + _of(row[name, "replications"], comparison)
+            + among_text(int(row[name, "replications"]), len(comparison.seeds))
             for name in comparison.scenarios
         ]
         table.add_row(str(metric), *cells, unit_of(str(metric)))
@@ -105,7 +102,7 @@ def _estimates(comparison: "Comparison") -> Table:
 
 
 def _differences(comparison: "Comparison", name: str) -> Table:
-    from eda_sim.experiments.text import estimate_text, number_text
+    from eda_sim.experiments.text import among_text, estimate_text, number_text
 
     first = next(iter(comparison.scenarios))
     columns = ["metric", "difference", "unpaired", "narrower", "differs", "unit"]
@@ -114,7 +111,7 @@ def _differences(comparison: "Comparison", name: str) -> Table:
         table.add_row(
             str(metric),
             estimate_text(row["difference"], row["half_width"], sign=True)
-            + _of(row["replications"], comparison),
+            + among_text(int(row["replications"]), len(comparison.seeds)),
             f"± {number_text(row['unpaired_half_width'])}",
             f"{number_text(row['narrower'])} x",
             "yes" if row["excludes_zero"] else "",
@@ -123,14 +120,8 @@ def _differences(comparison: "Comparison", name: str) -> Table:
     return table
 
 
-def _of(replications: float, comparison: "Comparison") -> str:
-    """Say over how many replications an estimate is, if not over all."""
-    n = int(replications)
-    return "" if n in (0, len(comparison.seeds)) else f" (n={n})"
-
-
 def _ledger_table(counts: Mapping[str, int]) -> Table:
-    table = _table("ledger", ["verdict", "requests", "share"])
+    table = _table("ledger of all requests, warm-up included", ["verdict", "requests", "share"])
     total = sum(counts.values())
     for verdict, n in counts.items():
         table.add_row(verdict, str(n), f"{n / total:.2%}")
@@ -140,7 +131,7 @@ def _ledger_table(counts: Mapping[str, int]) -> Table:
 def _frame_table(title: str, frame: "pd.DataFrame") -> Table:
     from eda_sim.experiments.text import number_text
 
-    table = _table(title, [str(frame.index.name or ""), *map(str, frame.columns)])
+    table = _table(title, ["", *map(str, frame.columns)])
     for label, row in frame.iterrows():
         cells = (number_text(v) if isinstance(v, (int, float)) else str(v) for v in row)
         table.add_row(Text(str(label)), *cells)

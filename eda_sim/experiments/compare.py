@@ -10,6 +10,7 @@ that all share cancels out of every difference (common random numbers: Law,
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from eda_sim.errors import InvalidInput, SimulationError, nearest
 from eda_sim.experiments.intervals import checked_confidence, mean_interval, paired_difference
 from eda_sim.experiments.replications import Summary, replication_seed, summaries
-from eda_sim.experiments.text import estimate_text
+from eda_sim.experiments.text import among_text, estimate_text
 from eda_sim.scenario.description import FrozenDict
 from eda_sim.scenario.scenario import Scenario
 
@@ -60,12 +61,15 @@ def compare(
 
     Example:
         >>> from eda_sim import *
+        >>> serve = Work(Constant(1.0), "serve")
         >>> few, many = (
         ...     Scenario(
-        ...         f"{workers} at the counter",
+        ...         f"{workers} at the desk",
         ...         traffic=[Traffic(Call("Serve"), Poisson(rate=1.5))],
         ...         services=[
-        ...             Service("counter", workers=workers, on={"Serve": [Work(Constant(1), "serve")]})
+        ...             Service(
+        ...                 "counter", workers=workers, on={"Serve": [Work(Constant(1), "serve")]}
+        ...             )
         ...         ],
         ...         duration=60,
         ...     )
@@ -132,14 +136,7 @@ class Comparison:
             InvalidInput: if a metric is not known.
         """
         chosen = self._chosen(metrics)
-        samples = self._samples()
-        parts = {
-            name: pd.DataFrame(
-                [mean_interval(samples[name, metric], self.confidence) for metric in chosen],
-                index=pd.Index(chosen, name="metric"),
-            )
-            for name in self.scenarios
-        }
+        parts = {name: self._estimates(name, chosen) for name in self.scenarios}
         return pd.concat(parts, axis="columns", names=["architecture", "estimate"])
 
     def differences(
@@ -166,54 +163,67 @@ class Comparison:
                 f"{nearest(str(start), self.scenarios)}"
             )
         chosen = self._chosen(metrics)
-        samples = self._samples()
-        rows: dict[tuple[str, str], tuple[float | int | bool, ...]] = {}
-        for name in (name for name in self.scenarios if name != start):
-            for metric in chosen:
-                d = paired_difference(
-                    samples[name, metric], samples[start, metric], self.confidence
-                )
-                rows[name, metric] = (
-                    d.mean,
-                    d.half_width,
-                    d.unpaired_half_width,
-                    d.narrower,
-                    d.replications,
-                    d.excludes_zero,
-                )
-        index = pd.MultiIndex.from_tuples(list(rows), names=["architecture", "metric"])
-        return pd.DataFrame(list(rows.values()), index=index, columns=list(DIFFERENCE_COLUMNS))
+        parts = {
+            name: self._differences(name, start, chosen) for name in self.scenarios if name != start
+        }
+        if not parts:
+            nothing = pd.MultiIndex.from_arrays([[], []], names=["architecture", "metric"])
+            return pd.DataFrame(index=nothing, columns=list(DIFFERENCE_COLUMNS))
+        return pd.concat(parts, names=["architecture"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return seeds, estimates and differences as plain data, NaN where undefined."""
+        first, *others = self.scenarios
+        known = self._chosen(None)
+        return {
+            "architectures": [first, *others],
+            "replications": len(self.seeds),
+            "seeds": list(self.seeds),
+            "confidence": self.confidence,
+            "same_orders": self.same_orders,
+            "estimates": {
+                name: self._estimates(name, known).to_dict("index") for name in self.scenarios
+            },
+            "differences": {
+                name: self._differences(name, first, known).to_dict("index") for name in others
+            },
+        }
 
     # -- how it shows itself -----------------------------------------------------
 
+    def title(self) -> str:
+        """Return in one line what the estimates rest on."""
+        n = len(self.seeds)
+        runs = f"{n} replication{'s' if n > 1 else ''} of each"
+        interval = f"{100 * self.confidence:.4g}% intervals" if n > 1 else "no intervals"
+        luck = "on the same orders" if self.same_orders else "on different orders"
+        return f"{runs}, {interval}, {luck}"
+
     def __repr__(self) -> str:
-        return f"{self._title()}\n{self._readable().to_string()}"
+        return f"{self.title()}\n{self._readable().to_string()}"
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<p>{escape(self._title())}</p>{self._readable().to_html()}"
-
-    def _title(self) -> str:
-        n = len(self.seeds)
-        interval = f"{100 * self.confidence:.4g}% intervals" if n > 1 else "no intervals"
-        luck = "the same orders and luck" if self.same_orders else "the same luck, other orders"
-        return f"{n} replication{'s' if n > 1 else ''}, {interval}, {luck}"
+        return f"<p>{escape(self.title())}</p>{self._readable().to_html()}"
 
     def _readable(self) -> pd.DataFrame:
         """Return estimates and differences as text, a row for each metric."""
-        table, differences = self.table(), self.differences()
-        columns = {name: self._texts(table[name], "mean") for name in self.scenarios}
-        first = next(iter(self.scenarios))
-        for name in list(self.scenarios)[1:]:
-            columns[f"{name} - {first}"] = self._texts(differences.loc[name], "difference")
-        return pd.DataFrame(columns, index=table.index)
+        first, *others = self.scenarios
+        known = self._chosen(None)
+        columns = {
+            name: self._texts(self._estimates(name, known), "mean") for name in self.scenarios
+        }
+        for name in others:
+            estimates = self._differences(name, first, known)
+            columns[f"{name} - {first}"] = self._texts(estimates, "difference")
+        return pd.DataFrame(columns, index=pd.Index(known, name="metric"))
 
     def _texts(self, estimates: pd.DataFrame, center: str) -> list[str]:
         """Write each estimate, and over how many replications if not over all."""
         return [
             estimate_text(mean, half_width, sign=center == "difference")
-            + ("" if n in (0, len(self.seeds)) else f" (n={n})")
+            + among_text(n, len(self.seeds))
             for mean, half_width, n in zip(
                 estimates[center], estimates["half_width"], estimates["replications"], strict=True
             )
@@ -221,10 +231,29 @@ class Comparison:
 
     # -- inside --------------------------------------------------------------------
 
+    def _estimates(self, name: str, metrics: list[str]) -> pd.DataFrame:
+        """Return the columns of one architecture in ``table``."""
+        return pd.DataFrame(
+            [mean_interval(self._samples[name, metric], self.confidence) for metric in metrics],
+            index=pd.Index(metrics, name="metric"),
+        )
+
+    def _differences(self, name: str, baseline: str, metrics: list[str]) -> pd.DataFrame:
+        """Return the rows of one architecture in ``differences``."""
+        pairs = [
+            (self._samples[name, metric], self._samples[baseline, metric]) for metric in metrics
+        ]
+        found = [paired_difference(x, y, self.confidence) for x, y in pairs]
+        return pd.DataFrame(
+            {column: [getattr(d, column) for d in found] for column in DIFFERENCE_COLUMNS},
+            index=pd.Index(metrics, name="metric"),
+        )
+
+    @cached_property
     def _samples(self) -> dict[tuple[str, str], NDArray[np.float64]]:
-        """Return the values of each (architecture, metric), by replication."""
+        """The values of each (architecture, metric), by replication."""
         groups = self.metrics.groupby(["architecture", "metric"], sort=False)["value"]
-        return {key: values.to_numpy(float) for key, values in groups}  # type: ignore[misc]
+        return {(name, metric): v.to_numpy(float) for (name, metric), v in groups}  # type: ignore[misc]
 
     def _chosen(self, metrics: str | Sequence[str] | None) -> list[str]:
         known: list[str] = list(self.metrics["metric"].unique())
@@ -240,8 +269,7 @@ class Comparison:
         """Raise if equal traffic did not bring equally many requests: nothing would be paired."""
         if not self.same_orders:
             return
-        samples = self._samples()
-        first, *others = (samples.get((name, "requests")) for name in self.scenarios)
+        first, *others = (self._samples.get((name, "requests")) for name in self.scenarios)
         for name, other in zip(list(self.scenarios)[1:], others, strict=True):
             if not np.array_equal(first, other, equal_nan=True):  # type: ignore[arg-type]
                 raise SimulationError(
@@ -256,9 +284,7 @@ def _orders(scenario: Scenario) -> tuple[Any, ...]:
     return sorted(sources, key=lambda s: s[0]), scenario.duration, scenario.warmup
 
 
-def _tidy(
-    summaries_of: Mapping[str, Sequence[Summary]], seeds: Sequence[int]
-) -> pd.DataFrame:
+def _tidy(summaries_of: Mapping[str, Sequence[Summary]], seeds: Sequence[int]) -> pd.DataFrame:
     rows = [
         (name, replication, seeds[replication], metric, value)
         for name, replicated in summaries_of.items()

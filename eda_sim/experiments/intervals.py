@@ -43,11 +43,11 @@ class Estimate:
 class Difference:
     """What one architecture has more than the baseline, in the metric's unit.
 
-    ``half_width`` is that of the paired interval, ``unpaired_half_width`` Welch's
-    for the same numbers, as if the luck were not shared.
+    ``difference`` is the mean, ``half_width`` that of its paired interval,
+    ``unpaired_half_width`` Welch's for the same numbers, as if no luck were shared.
     """
 
-    mean: float
+    difference: float
     half_width: float
     unpaired_half_width: float
     replications: int
@@ -62,7 +62,7 @@ class Difference:
     @property
     def excludes_zero(self) -> bool:
         """Whether the paired interval says that there is a difference at all."""
-        return abs(self.mean) > self.half_width  # False where the half-width is NaN
+        return abs(self.difference) > self.half_width  # False where the half-width is NaN
 
 
 def checked_confidence(confidence: float) -> float:
@@ -151,8 +151,9 @@ def welch_half_width(sample: Sample, other: Sample, confidence: float = 0.95) ->
 
 
 def _defined(sample: ArrayLike) -> NDArray[np.float64]:
-    values = np.asarray(sample, float)
-    return values[~np.isnan(values)]
+    values: NDArray[np.float64] = np.asarray(sample, float)
+    defined: NDArray[np.float64] = values[~np.isnan(values)]
+    return defined
 
 
 def _spread(values: NDArray[np.float64]) -> float:

@@ -37,3 +37,12 @@ def estimate_text(mean: float, half_width: float, sign: bool = False) -> str:
         return f"{plus}{number_text(mean)} ± 0"
     digits = min(max(1 - floor(log10(half_width)), 0), 12)
     return f"{plus}{mean:.{digits}f} ± {half_width:.{digits}f}"
+
+
+def among_text(defined: int, replications: int) -> str:
+    """Say over how many replications an estimate is, if it is not over all or none.
+
+    >>> among_text(18, 20), among_text(20, 20)
+    (' (n=18)', '')
+    """
+    return "" if defined in (0, replications) else f" (n={defined})"

@@ -13,6 +13,11 @@ class Broker:
     ``deliver`` how long an accepted message travels to each subscriber, and
     ``turnaround`` how long a worker stays occupied after handling, until its
     acknowledgement has come back. All are distributions, in seconds.
+
+    >>> from eda_sim import Delivery, Exponential, Retry, ms
+    >>> broker = Broker(deliver=Exponential(5 * ms), delivery=Delivery(Retry(max_attempts=2)))
+    >>> broker.publish, broker.deliver
+    (Constant(0.0), Exponential(0.005))
     """
 
     publish: Distribution = Constant(0.0)

@@ -16,7 +16,7 @@ from eda_sim.errors import InvalidInput, nearest
 _TOKEN = re.compile(r"([^.\[\]]+)|\[([^\[\]]+)\]")
 
 # Where the parts of a whole are looked for by name, without naming the room.
-_ROOMS = ("services", "on", "steps")
+_ROOMS = ("services", "traffic", "on", "steps")
 
 
 def changed(described: Any, path: str, value: Any) -> Any:
@@ -55,25 +55,31 @@ def _change_field(part: Any, token: str, rest: Sequence[str], value: Any, path: 
         inside = getattr(part, room, None)
         if inside is not None and token in _known(inside):
             return replace(part, **{room: _change(inside, (token, *rest), value, path)})
+    if token.isdigit() and "steps" in names:
+        return replace(part, steps=_change(part.steps, (token, *rest), value, path))
     rooms = [name for room in _ROOMS for name in _known(getattr(part, room, ()))]
     raise _nowhere(token, path, [*names, *rooms])
 
 
 def _position(items: tuple[Any, ...], token: str, path: str) -> int:
-    known = _known(items)
-    if token in known:
-        return known[token]
+    positions = [position for position, item in enumerate(items) if _name(item) == token]
+    if len(positions) > 1:
+        raise InvalidInput(
+            f"path {path!r} names {len(positions)} parts at {token!r}: "
+            f"give a position, {' or '.join(map(str, positions))}"
+        )
+    if positions:
+        return positions[0]
     if token.isdigit() and int(token) < len(items):
         return int(token)
-    raise _nowhere(token, path, [*known, *map(str, range(len(items)))])
+    raise _nowhere(token, path, [*_known(items), *map(str, range(len(items)))])
 
 
-def _known(items: Any) -> dict[str, Any]:
-    """Return the parts that can be named, each with its position or key."""
+def _known(items: Any) -> list[str]:
+    """Return the names of the parts that have one."""
     if isinstance(items, Mapping):
-        return {name: name for name in items}
-    named = ((_name(item), position) for position, item in enumerate(items))
-    return {name: position for name, position in named if name is not None}
+        return list(items)
+    return [name for item in items if (name := _name(item)) is not None]
 
 
 def _name(item: Any) -> str | None:

@@ -4,7 +4,8 @@ Each part checks itself when it is built; these are the rules that only the
 whole can break. Every message says where, which rule, which value, and what to do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from eda_sim.errors import InvalidInput, nearest
@@ -22,8 +23,8 @@ def check(scenario: "Scenario") -> None:
     """Raise ``InvalidInput`` for the first broken rule, in the order of a reader's interest."""
     _unique("services", [service.name for service in scenario.services])
     _unique("traffic", [source.name for source in scenario.traffic])
-    _apart(scenario)
     said = list(mentions(scenario.traffic, scenario.services))
+    _apart(scenario, said)
     _commands_and_events(said)
     for mention in said:
         _handled_once(mention, scenario)
@@ -46,13 +47,19 @@ def _unique(room: str, names: Sequence[str]) -> None:
             )
 
 
-def _apart(scenario: "Scenario") -> None:
+def _apart(scenario: "Scenario", said: Sequence[Mention]) -> None:
     services = {service.name for service in scenario.services}
     for source in scenario.traffic:
         if source.name in services:
             raise InvalidInput(
                 f"traffic[{source.name!r}] must not be named like a service: give it another name="
             )
+    events = {name_of(m.step) for m in said if isinstance(m.step, Publish)}
+    for name in sorted(events & (services | {source.name for source in scenario.traffic})):
+        raise InvalidInput(
+            f"event {name!r} must not be named like a service or a source of traffic: "
+            "name it as a fact, in the past tense"
+        )
 
 
 def _commands_and_events(said: Sequence[Mention]) -> None:
@@ -97,21 +104,16 @@ def _broker_present(said: Sequence[Mention], scenario: "Scenario") -> None:
 
 
 def _no_cycle(scenario: "Scenario") -> None:
-    follows = edges(scenario.services)
-
-    def walk(name: str, trail: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-        if name in trail:
-            yield (*trail[trail.index(name) :], name)
-        else:
-            for following in sorted(follows.get(name, ())):
-                yield from walk(following, (*trail, name))
-
-    for name in follows:
-        for cycle in walk(name, ()):
-            raise InvalidInput(
-                f"messages must not cause themselves, got the cycle {' -> '.join(cycle)}: "
-                "it would never end; break it, or model a repetition as a retry"
-            )
+    # Sorted, so that the same cycle is named whatever order the hashes give.
+    follows = {name: sorted(made) for name, made in edges(scenario.services).items()}
+    try:
+        TopologicalSorter(follows).prepare()
+    except CycleError as error:
+        cycle = " -> ".join(reversed(error.args[1]))
+        raise InvalidInput(
+            f"messages must not cause themselves, got the cycle {cycle}: "
+            "it would never end; break it, or model a repetition as a retry"
+        ) from None
 
 
 def _faults(scenario: "Scenario") -> None:

@@ -52,6 +52,9 @@ class CircuitBreaker:
     every call for ``open_for`` seconds, then lets one trial through: its success
     closes the breaker, its failure opens it again. All workers of a caller share
     it (Nygard, *Release It!*, 2nd ed. 2018, chapter 5).
+
+    >>> CircuitBreaker(failures=3).open_for
+    30.0
     """
 
     failures: Count = 5
@@ -67,6 +70,9 @@ class Delivery:
     transient failure is tried again as ``retry`` says, rejoining its queue at
     the tail; a permanent one, or the last failed try, ends in the dead-letter
     queue, or is lost with ``dead_letter=False``.
+
+    >>> Delivery(Retry(max_attempts=1), dead_letter=False)
+    Delivery(retry=Retry(max_attempts=1), dead_letter=False)
     """
 
     retry: Retry = Retry()

@@ -9,12 +9,13 @@ A union of descriptions is told apart by the field ``kind``, which has one
 possible value for each class and never needs to be written in Python.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from functools import wraps
-from typing import Annotated, Any, TypeVar, cast, dataclass_transform
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, dataclass_transform
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from eda_sim.errors import InvalidInput, nearest
@@ -38,7 +39,7 @@ class FrozenDict(dict[str, Any]):
         raise TypeError("a description does not change: use scenario.replace(...) for a copy")
 
     __setitem__ = __delitem__ = update = pop = popitem = clear = setdefault = _refuse
-    __ior__ = _refuse  # type: ignore[assignment]
+    __ior__ = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (FrozenDict, (dict(self),))
@@ -55,24 +56,58 @@ freeze_mapping = AfterValidator(_freeze)
 freeze_sequence = AfterValidator(tuple)
 
 
+def _thawed(value: Any) -> Any:
+    """Return plain data with lists for tuples, which is how pydantic knows it."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"must hold finite numbers only, got {value}")
+    if isinstance(value, Mapping):
+        return {key: _thawed(item) for key, item in value.items()}
+    return [_thawed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return FrozenDict({key: _frozen(item) for key, item in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+# Texts, numbers, lists and mappings, frozen all the way down.
+if TYPE_CHECKING:
+    PlainData = Mapping[str, Any]
+else:
+    PlainData = Annotated[
+        Mapping[str, JsonValue], BeforeValidator(_thawed), AfterValidator(_frozen)
+    ]
+
+# The settings of each description, for the remedy when a name is wrong.
+_SETTINGS: dict[type, set[str]] = {}
+
+
 @dataclass_transform(frozen_default=True)
 def description(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen, validated description."""
     checked = pydantic_dataclass(cls, frozen=True, config=_CONFIG)
     _translate_errors(checked)
-    checked.__repr__ = _readable  # type: ignore[assignment]
+    checked.__repr__ = _readable  # type: ignore[method-assign]
+    _SETTINGS[checked] = {field.name for field in fields(cast(Any, checked))}
     return cast(type[T], checked)
 
 
 def _translate_errors(cls: Any) -> None:
     build: Callable[..., None] = cls.__init__
+    names = [field.name for field in fields(cls)]
 
     @wraps(build)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        settings = [name for name in names if name != "kind"]
+        if len(args) > len(settings):
+            raise InvalidInput(
+                f"{cls.__name__} takes only {', '.join(settings)}, got {len(args)} values: "
+                f"leave out {args[len(settings)]!r}"
+            )
         try:
             build(self, *args, **kwargs)
         except ValidationError as error:
-            names = [f.name for f in fields(cls)]
             given = dict(zip(names, args, strict=False)) | kwargs
             raise InvalidInput(explain(error, _title(cls, given), given, names)) from None
 
@@ -135,40 +170,78 @@ _RULES = {
     "dict_type": "must be a mapping of names",
     "mapping_type": "must be a mapping of names",
     "dataclass_type": "must be {class_name}(...) or a mapping of its fields",
-    "model_attributes_type": "must be a description, such as Exponential(0.05) for a duration",
+    "sequence_str": "must be a list",
+    "is_instance_of": "must be a list",
+    "invalid-json-value": "must be plain data: texts, numbers, lists and mappings",
     "literal_error": "must be {expected}",
     "union_tag_invalid": "must be of a kind among {expected_tags}",
     "union_tag_not_found": "must name its kind",
 }
 
 
-def explain(
-    error: ValidationError, title: str, data: Any, known: list[str] | None = None
-) -> str:
-    """Say in one line what a validation error found first in ``data``."""
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+
+# What a description may look like, by the setting that holds it; durations otherwise.
+_EXAMPLES = {
+    "arrivals": "Poisson(rate=40)",
+    "keys": "UniformKeys(1000)",
+    "message": "Call('PlaceOrder')",
+    "faults": "Outage('payment', at=300, lasts=60)",
+    **dict.fromkeys(("steps", "then", "otherwise"), "Work(Exponential(0.05), 'charge card')"),
+}
+
+
+def explain(error: ValidationError, title: str, data: Any, known: list[str] | None = None) -> str:
+    """Say in one line what a validation error found first in ``data``.
+
+    ``known`` are the settings of the description itself, if ``data`` are its arguments.
+    """
     details = error.errors(include_url=False)
-    first = details[0]
+    # A misspelt name also makes what was meant missing: the misspelling is the cause.
+    first = min(details, key=lambda detail: detail["type"] not in _UNKNOWN)
     location = first["loc"]
     if known and location and isinstance(location[0], int):  # a positional argument
         location = (known[location[0]], *location[1:])
-    line = f"{_path(title, location, data)} {_rule(first, known or [])}".strip()
+    path, part = _path(title, location, data)
+    settings = known if known and len(location) == 1 else _settings(part)
+    line = f"{path} {_rule(first, settings)}".strip()
     return line if len(details) == 1 else f"{line} (the first of {len(details)} errors)"
 
 
-def _rule(detail: Any, known: list[str]) -> str:
+def _rule(detail: Any, settings: Iterable[str]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in ("missing", "missing_argument"):
         return "is missing: give it a value"
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        names = [name for name in known if name != "kind"]
-        return f"is not a known setting: {nearest(str(detail['loc'][-1]), names)}" if names else (
-            "is not a known setting: remove it or correct its name"
-        )
+    if kind in _UNKNOWN:
+        known = [name for name in settings if name != "kind"]
+        return f"is not a known setting: {nearest(str(detail['loc'][-1]), known)}"
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", detail["msg"]))
-    rule = _RULES.get(kind)
-    text = rule.format(**context) if rule else str(detail["msg"])
+    if kind == "model_attributes_type":
+        text = f"must be a description, such as {_example(detail['loc'])}"
+    else:
+        text = _RULES[kind].format(**context) if kind in _RULES else str(detail["msg"])
     return f"{text}, got {_short(detail['input'])}"
+
+
+def _settings(part: Any) -> set[str]:
+    """Return the settings of the descriptions that a mapping can stand for.
+
+    They are those of its kind, among them the ones that know most of its names.
+    """
+    if not isinstance(part, Mapping):
+        return set()
+    of_its_kind = [
+        names for cls, names in _SETTINGS.items() if getattr(cls, "kind", None) == part.get("kind")
+    ]
+    most = max((len(names & part.keys()) for names in of_its_kind), default=0)
+    return set[str]().union(*(n for n in of_its_kind if len(n & part.keys()) == most))
+
+
+def _example(location: tuple[Any, ...]) -> str:
+    """Return what a description at ``location`` may look like."""
+    room = location[-2] if isinstance(location[-1], int) and len(location) > 1 else location[-1]
+    return _EXAMPLES.get(str(room), "Exponential(0.05)")
 
 
 def _short(value: Any, limit: int = 60) -> str:
@@ -176,15 +249,19 @@ def _short(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _path(title: str, location: tuple[Any, ...], data: Any) -> str:
-    """Write a location as a reader would: ``services['payment'].workers``."""
-    path, value = title, data
+def _path(title: str, location: tuple[Any, ...], data: Any) -> tuple[str, Any]:
+    """Write a location as a reader would, ``services['payment'].workers``.
+
+    Returns that and what holds the last step.
+    """
+    path, value, holder = title, data, data
     if not location and title:
-        return f"{title}:"
+        return f"{title}:", data
     for depth, step in enumerate(location, start=1):
+        holder = value
         text, value = _descend(value, step, last=depth == len(location))
         path += text
-    return path.removeprefix(".")
+    return path.removeprefix("."), holder
 
 
 def _descend(value: Any, step: Any, last: bool) -> tuple[str, Any]:

@@ -93,7 +93,7 @@ class LogNormal:
 
 @description
 class Gamma:
-    """Any cv from nearly constant to very variable. ``mean`` in seconds.
+    """Any cv from 0.001, nearly constant, to 20, very variable. ``mean`` in seconds.
 
     A cv of ``1/sqrt(k)`` is Erlang-k: k exponential stages in a row.
 
@@ -102,7 +102,7 @@ class Gamma:
     """
 
     mean: PositiveSeconds
-    cv: Annotated[float, Field(gt=0, le=20)] = 1.0
+    cv: Annotated[float, Field(ge=0.001, le=20)] = 1.0
     kind: Literal["gamma"] = "gamma"
 
     def quantile(self, u: float) -> float:
@@ -165,7 +165,8 @@ class Pareto:
 
     def quantile(self, u: float) -> float:
         """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
-        return self.mean * ((self.shape - 1) / self.shape) * (1 - u) ** (-1 / self.shape)
+        minimum = self.mean * (self.shape - 1) / self.shape
+        return minimum * float((1 - u) ** (-1 / self.shape))
 
 
 @description

@@ -38,6 +38,11 @@ class Outage:
 
     Attempts in progress on them die, calls are refused while no copy is up, and
     deliveries wait.
+
+    >>> Outage("payment", at=300, lasts=60)  # all of it, from 300 s to 360 s
+    Outage('payment', at=300.0, lasts=60.0)
+    >>> Outage("payment", instances=1, mtbf=3600, mttr=30).mttr  # now and then, one copy
+    30.0
     """
 
     service: Name
@@ -56,7 +61,11 @@ class Outage:
 
 @description
 class Slowdown:
-    """Work that ``service`` starts meanwhile takes ``factor`` times as long."""
+    """Work that ``service`` starts meanwhile takes ``factor`` times as long.
+
+    >>> Slowdown("payment", factor=10, at=300, lasts=60).factor
+    10.0
+    """
 
     service: Name
     factor: Annotated[float, Field(gt=0)]

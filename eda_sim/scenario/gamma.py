@@ -27,10 +27,20 @@ def regularised_lower(shape: float, x: float) -> float:
     """
     if x <= 0:
         return 0.0
-    front = exp(shape * log(x) - x - lgamma(shape))
     if x < shape + 1:
-        return front * _series(shape, x)
-    return 1.0 - front * _continued_fraction(shape, x)
+        return _front(shape, x) * _series(shape, x)
+    return 1.0 - _front(shape, x) * _continued_fraction(shape, x)
+
+
+def _front(shape: float, x: float) -> float:
+    return exp(shape * log(x) - x - lgamma(shape))
+
+
+def _excess(shape: float, x: float, u: float) -> float:
+    """Return P(shape, x) - u, comparing what is above where what is below is nearly 1."""
+    if x < shape + 1:
+        return _front(shape, x) * _series(shape, x) - u
+    return (1.0 - u) - _front(shape, x) * _continued_fraction(shape, x)
 
 
 def _series(shape: float, x: float) -> float:
@@ -66,12 +76,15 @@ def quantile(u: float, shape: float) -> float:
     >>> round(quantile(0.5, 1.0), 6)  # log(2), an exponential's median
     0.693147
     """
+    guess = _first_guess(u, shape)
+    if shape < 0.5 and guess < 1e-17:
+        return guess  # what the guess leaves out is smaller than a rounding
     low, high = 0.0, _upper_bound(u, shape)
-    x = min(max(_first_guess(u, shape), high * 1e-12), high)
+    x = min(max(guess, high * 1e-12), high)
     for _ in range(100):
-        error = regularised_lower(shape, x) - u
+        error = _excess(shape, x, u)
         low, high = (low, x) if error > 0 else (x, high)
-        density = exp((shape - 1) * log(x) - x - lgamma(shape))
+        density = _front(shape, x) / x
         step = x - error / density if density > 0 else low
         following = step if low < step < high else (low + high) / 2
         if abs(following - x) <= 1e-14 * x:
@@ -90,6 +103,6 @@ def _first_guess(u: float, shape: float) -> float:
 
 def _upper_bound(u: float, shape: float) -> float:
     high = shape + 10 * sqrt(shape) + 10
-    while regularised_lower(shape, high) < u and high < 1e6 * (shape + 1):
+    while _excess(shape, high, u) < 0:
         high *= 2
     return high

@@ -33,7 +33,15 @@ def name_of(step: MessageStep) -> str:
 
 
 def flatten(steps: Sequence[AnyStep]) -> Iterator[AnyStep]:
-    """Yield every step, also those inside ``Parallel`` and ``Branch``, in order."""
+    """Yield every step, also those inside ``Parallel`` and ``Branch``, in order.
+
+    >>> [
+    ...     name_of(step)
+    ...     for step in flatten([Parallel([Call("A"), Call("B")])])
+    ...     if isinstance(step, Call)
+    ... ]
+    ['A', 'B']
+    """
     for step in steps:
         yield step
         if isinstance(step, Parallel):

@@ -23,6 +23,10 @@ class Handler:
     """What a service does with one message name, where that needs a policy of its own.
 
     ``delivery`` overrides the broker's default for this subscriber.
+
+    >>> from eda_sim import Constant, Retry, Work
+    >>> Handler([Work(Constant(0.05), "send mail")], Delivery(Retry(max_attempts=2)))
+    Handler((Work(Constant(0.05), 'send mail'),), delivery=Delivery(retry=Retry(max_attempts=2)))
     """
 
     steps: Annotated[Sequence[Step], freeze_sequence]
@@ -33,8 +37,10 @@ if TYPE_CHECKING:
     Handlers = Mapping[str, Handler | Sequence[Step]]
 else:
 
-    def _shape(value: Any) -> str:
-        return "steps" if isinstance(value, (list, tuple)) else "handler"
+    def _shape(value: Any) -> str | None:
+        if isinstance(value, (list, tuple)):
+            return "steps"
+        return "handler" if isinstance(value, (Handler, Mapping)) else None
 
     def _to_handler(value: Any) -> Handler:
         return value if isinstance(value, Handler) else Handler(value)
@@ -43,7 +49,11 @@ else:
     # stored is always a Handler.
     _HandlerOrSteps = Annotated[
         Annotated[Handler, Tag("handler")] | Annotated[list[Step], Tag("steps")],
-        Discriminator(_shape),
+        Discriminator(
+            _shape,
+            custom_error_type="handler",
+            custom_error_message="must be a list of steps, or Handler(...)",
+        ),
         AfterValidator(_to_handler),
     ]
     Handlers = Annotated[dict[Name, _HandlerOrSteps], freeze_mapping]
@@ -56,8 +66,7 @@ class Service:
     ``inbox`` bounds the calls that wait; one more is rejected at once. ``on`` maps
     a command or event name to a list of steps, or to a ``Handler``.
 
-    >>> from eda_sim.scenario.distributions import Constant
-    >>> from eda_sim.scenario.steps import Work
+    >>> from eda_sim import Constant, Work
     >>> Service("email", on={"OrderPlaced": [Work(Constant(0.05), "send mail")]}).workers
     1
     """

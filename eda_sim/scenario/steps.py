@@ -4,9 +4,9 @@ Work occupies the worker, a call occupies it until the reply, a send or a
 publish until the broker has accepted; ``Parallel`` and ``Branch`` hold steps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,10 +15,10 @@ from eda_sim.scenario.description import (
     Count,
     FrozenDict,
     Name,
+    PlainData,
     PositiveSeconds,
     Probability,
     description,
-    freeze_mapping,
     freeze_sequence,
 )
 from eda_sim.scenario.distributions import Distribution
@@ -33,6 +33,10 @@ class Work:
     poison message), drawn once for each request. Completed work is an effect,
     known by its ``label``: give the same work the same label in every
     architecture, and it has the same luck there.
+
+    >>> from eda_sim import LogNormal, ms
+    >>> Work(LogNormal(60 * ms, cv=0.5), "charge card", transient=0.01)
+    Work(LogNormal(0.06, cv=0.5), 'charge card', transient=0.01)
     """
 
     duration: Distribution
@@ -48,6 +52,9 @@ class Call:
 
     After ``timeout`` seconds the caller gives up, though the callee still does the
     work. ``retry`` repeats a failed or timed-out call; ``breaker`` protects it.
+
+    >>> Call("ProcessPayment", timeout=2.0, retry=Retry(max_attempts=2))
+    Call('ProcessPayment', timeout=2.0, retry=Retry(max_attempts=2))
     """
 
     command: Name
@@ -59,7 +66,11 @@ class Call:
 
 @description
 class Send:
-    """Send ``command`` through the broker to its one handler; go on once it is accepted."""
+    """Send ``command`` through the broker to its one handler; go on once it is accepted.
+
+    >>> Send("SendConfirmation").command
+    'SendConfirmation'
+    """
 
     command: Name
     kind: Literal["send"] = "send"
@@ -69,18 +80,25 @@ class Send:
 class Publish:
     """Publish ``event`` through the broker to every subscriber; go on once it is accepted.
 
-    ``data`` and ``version`` are what its envelope carries.
+    ``data`` (texts, numbers, lists, mappings) and ``version`` are what its envelope carries.
+
+    >>> Publish("OrderPlaced", {"currency": "EUR"}, version=2)
+    Publish('OrderPlaced', data={'currency': 'EUR'}, version=2)
     """
 
     event: Name
-    data: Annotated[Mapping[str, Any], freeze_mapping] = field(default_factory=FrozenDict)
+    data: PlainData = field(default_factory=FrozenDict)
     version: Count = 1
     kind: Literal["publish"] = "publish"
 
 
 @description
 class Parallel:
-    """Do the ``steps`` side by side; done when all are."""
+    """Do the ``steps`` side by side; done when all are.
+
+    >>> Parallel([Call("ReserveItems"), Call("ProcessPayment")])
+    Parallel((Call('ReserveItems'), Call('ProcessPayment')))
+    """
 
     steps: Annotated[Sequence["Step"], Field(min_length=1), freeze_sequence]
     kind: Literal["parallel"] = "parallel"
@@ -91,6 +109,9 @@ class Branch:
     """A business decision, drawn for each request: ``then`` with ``probability``.
 
     A ``label`` gives the decision the same luck in every architecture.
+
+    >>> Branch(0.2, then=[Send("CheckForFraud")], label="looks odd").otherwise
+    ()
     """
 
     probability: Probability

@@ -10,7 +10,7 @@ So a changed rate rescales the same luck, and no gap is ever thrown away.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import cos, pi, sin
 from typing import Annotated, Literal
 
@@ -18,6 +18,7 @@ from pydantic import Field, field_validator, model_validator
 
 from eda_sim.scenario.description import (
     Count,
+    Name,
     PositiveRate,
     PositiveSeconds,
     Seconds,
@@ -29,7 +30,11 @@ from eda_sim.scenario.steps import Call, Publish, Send
 
 @description
 class Poisson:
-    """Independent clients: ``rate`` requests a second on average, memoryless."""
+    """Independent clients: ``rate`` requests a second on average, memoryless.
+
+    >>> list(Poisson(rate=4).times(iter([1.0, 0.5, 2.0])))
+    [0.25, 0.375, 0.875]
+    """
 
     rate: PositiveRate
     kind: Literal["poisson"] = "poisson"
@@ -61,6 +66,9 @@ class Bursts:
     """``rate`` requests a second on average, ``size`` of them at the same instant.
 
     The bursts themselves come as a Poisson process.
+
+    >>> list(Bursts(rate=4, size=2).times(iter([1.0, 2.0])))
+    [0.5, 0.5, 1.5, 1.5]
     """
 
     rate: PositiveRate
@@ -123,14 +131,16 @@ class Diurnal:
             middle = (low + high) / 2
             if not low < middle < high:
                 return low
-            low, high = (
-                (middle, high) if self.expected_by(middle) <= expected else (low, middle)
-            )
+            low, high = (middle, high) if self.expected_by(middle) <= expected else (low, middle)
 
 
 @description
 class Spike:
-    """``base`` requests a second, and ``factor`` times as many from ``at`` on for ``lasts`` s."""
+    """``base`` requests a second, and ``factor`` times as many from ``at`` on for ``lasts`` s.
+
+    >>> list(Spike(base=1, at=2, lasts=1, factor=4).times(iter([1.0, 1.0, 2.0, 2.0, 1.0])))
+    [1.0, 2.0, 2.5, 3.0, 4.0]
+    """
 
     base: PositiveRate
     at: Seconds
@@ -153,7 +163,11 @@ class Spike:
 
 @description
 class Trace:
-    """Requests at the given ``arrival_times`` (seconds, ascending), as measured somewhere."""
+    """Requests at the given ``arrival_times`` (seconds, ascending), as measured somewhere.
+
+    >>> Trace([0.1, 0.1, 7.5]).arrival_times
+    (0.1, 0.1, 7.5)
+    """
 
     arrival_times: Annotated[Sequence[Seconds], freeze_sequence]
     kind: Literal["trace"] = "trace"
@@ -161,7 +175,7 @@ class Trace:
     @field_validator("arrival_times")
     @classmethod
     def _ascending(cls, times: Sequence[float]) -> Sequence[float]:
-        for earlier, later in zip(times, times[1:], strict=False):
+        for earlier, later in pairwise(times):
             if later < earlier:
                 raise ValueError(f"must be ascending, got {later} after {earlier}: sort the times")
         return times
@@ -178,7 +192,11 @@ Arrivals = Annotated[
 
 @description
 class UniformKeys:
-    """``n`` aggregates (customers, products), equally popular."""
+    """``n`` aggregates (customers, products), equally popular.
+
+    >>> UniformKeys(10).key(0.37)
+    3
+    """
 
     n: Count
     kind: Literal["uniform_keys"] = "uniform_keys"
@@ -224,9 +242,12 @@ class Traffic:
     aggregate that a request is about; without it, each request is its own. ``name``
     identifies the source's luck: give the same name in two scenarios and the
     same requests come to both.
+
+    >>> Traffic(Call("PlaceOrder"), Poisson(rate=40), keys=UniformKeys(1000), name="customers")
+    Traffic(Call('PlaceOrder'), Poisson(40.0), keys=UniformKeys(1000), name='customers')
     """
 
     message: ClientStep
     arrivals: Arrivals
     keys: Keys | None = None
-    name: str = "clients"
+    name: Name = "clients"

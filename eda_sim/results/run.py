@@ -1,0 +1,260 @@
+"""A run: what was written down, and everything that is derived from it.
+
+The tables are ``rules.tables``; their columns and units are in the docstring of
+each property's table and in ``Run.columns``. Derived things are computed when
+they are asked for, and kept.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eda_sim.errors import InvalidInput
+from eda_sim.results.frames import frame
+from eda_sim.results.ledger import VERDICTS, Account, account, ledger
+from eda_sim.results.services import service_table
+from eda_sim.results.statistics import Interval, batch_means
+from eda_sim.results.step_function import StepFunction
+from eda_sim.results.summary import measured, summarise
+from eda_sim.results.timelines import timeline
+from eda_sim.rules.tables import TABLES
+from eda_sim.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from eda_sim.results.journey import Journey
+
+
+class RecordedTables(Mapping[str, pd.DataFrame]):
+    """The tables of a run, each made into a DataFrame when it is first looked at."""
+
+    def __init__(self, columns: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> None:
+        self._columns = columns
+        self._names = names
+        self._frames: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._frames:
+            self._frames[name] = frame(TABLES[name], self._columns[name], self._names)
+        return self._frames[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
+class Run:
+    """What happened when a scenario ran once.
+
+    Attributes:
+        scenario: what was run.
+        seed: the seed of its luck.
+        tables: every table by name, as DataFrames.
+
+    Example:
+        >>> from eda_sim import order_chain, simulate
+        >>> run = simulate(order_chain(duration=20, warmup=0), seed=7)
+        >>> list(run.requests.columns)
+        ['request', 'source', 'key', 'started_at', 'answered_at', 'outcome']
+    """
+
+    def __init__(self, scenario: Scenario, seed: int, tables: Mapping[str, pd.DataFrame]) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.tables = tables
+
+    @classmethod
+    def from_columns(
+        cls,
+        scenario: Scenario,
+        seed: int,
+        columns: Mapping[str, Mapping[str, Any]],
+        names: Sequence[str],
+    ) -> "Run":
+        """Build a run from what an engine recorded: columns, and the names behind codes."""
+        return cls(scenario, seed, RecordedTables(columns, names))
+
+    # -- the tables ----------------------------------------------------------------
+
+    @property
+    def requests(self) -> pd.DataFrame:
+        """One row for each request: key, start, answer and outcome."""
+        return self.tables["requests"]
+
+    @property
+    def messages(self) -> pd.DataFrame:
+        """One row for each command or event: its name, sender, cause and times."""
+        return self.tables["messages"]
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """One row for each call, as its caller sees it: attempts and outcome."""
+        return self.tables["calls"]
+
+    @property
+    def attempts(self) -> pd.DataFrame:
+        """One row for each try at handling a call or a delivery."""
+        return self.tables["attempts"]
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """One row for each completed piece of work."""
+        return self.tables["effects"]
+
+    @property
+    def deliveries(self) -> pd.DataFrame:
+        """One row for each message and subscriber: times, attempts and outcome."""
+        return self.tables["deliveries"]
+
+    @property
+    def faults(self) -> pd.DataFrame:
+        """One row for each fault that happened."""
+        return self.tables["faults"]
+
+    @staticmethod
+    def columns(table: str) -> pd.DataFrame:
+        """Return what the columns of a table mean, with their types.
+
+        >>> Run.columns("effects").loc["at", "meaning"]
+        'when it was complete'
+        """
+        known = TABLES[table].columns
+        return pd.DataFrame(known, columns=["column", "type", "meaning"]).set_index("column")
+
+    # -- what is derived -------------------------------------------------------------
+
+    def summary(self) -> pd.Series:
+        """Return the metrics of the run as a labelled Series (seconds, rates as fractions).
+
+        ``eda_sim.results.summary.MEANINGS`` defines each name.
+        """
+        return self._summary.copy()
+
+    @cached_property
+    def _summary(self) -> pd.Series:
+        return summarise(self)
+
+    def services(self) -> pd.DataFrame:
+        """Return utilisation, queues and outcomes of attempts, one row a service."""
+        return service_table(self)
+
+    def ledger(self) -> pd.DataFrame:
+        """Return what became of each request beside what it was meant to do.
+
+        One row a request: how many effects were ``meant`` and ``done``, how many are
+        ``missing`` or ``repeated``, when all was there (``completed_at``, seconds) and the
+        ``verdict``: consistent, duplicated, half_done, lost or pending.
+        """
+        return self._ledger.copy()
+
+    @cached_property
+    def _ledger(self) -> pd.DataFrame:
+        return ledger(self.requests, self._account, self._under_way())
+
+    @cached_property
+    def _account(self) -> Account:
+        return account(self.scenario, self.seed, self.requests, self.effects)
+
+    def _under_way(self) -> np.ndarray:
+        """Say for each request whether anything of it had not ended when the run did."""
+        open_ids = [
+            self.deliveries["request"][self.deliveries["outcome"] == "pending"],
+            *(table["request"][table["outcome"] == "unfinished"]
+              for table in (self.requests, self.calls, self.attempts)),
+        ]  # fmt: skip
+        return self.requests["request"].isin(pd.concat(open_ids)).to_numpy()
+
+    def verdicts(self) -> pd.Series:
+        """Return how many requests each verdict has, all verdicts listed.
+
+        >>> from eda_sim import order_chain, simulate
+        >>> int(simulate(order_chain(duration=5, warmup=0)).verdicts()["lost"])
+        0
+        """
+        counts = self._ledger["verdict"].value_counts()
+        return counts.reindex(list(VERDICTS)).rename("requests")
+
+    def timeline(
+        self, what: str, subject: str | None = None, *, window: float = 10.0
+    ) -> StepFunction:
+        """Return a quantity over the whole run as an exact step function of time.
+
+        Args:
+            what: ``queue`` (attempts that wait), ``busy`` (workers), ``backlog`` (deliveries
+                published and not ended), ``requests`` (started and not answered),
+                ``throughput`` (per second, over the ``window`` before; answers, or attempts
+                of the subject), ``response_time`` (seconds, of the latest answer), ``lag``
+                (seconds, of the latest handled delivery), ``dead_letters`` (so far).
+            subject: a service; without it, all together.
+            window: seconds, for ``throughput``.
+
+        Raises:
+            InvalidInput: if there is no such timeline or service.
+        """
+        return timeline(self, what, subject, window)
+
+    def interval(
+        self, metric: str = "response_time", *, batches: int = 20, confidence: float = 0.95
+    ) -> Interval:
+        """Return the mean of a measured time with its confidence interval, by batch means.
+
+        Within one run neighbours resemble each other, so whole stretches of the run are
+        compared instead of single values. For architectures use ``compare``.
+
+        Args:
+            metric: ``response_time``, ``completion_time``, ``consistency_lag`` or ``delivery_lag``.
+            batches: into how many stretches the run is cut.
+            confidence: the confidence level.
+        """
+        times = measured(self)
+        if metric not in times:
+            raise InvalidInput(f"metric must be one of {', '.join(times)}, got {metric!r}")
+        return batch_means(times[metric].to_numpy(), batches, confidence)
+
+    def journey(self, request: int) -> "Journey":
+        """Return the causal story of one request: who did what when, and because of what.
+
+        Raises:
+            InvalidInput: if the run has no such request.
+        """
+        from eda_sim.results.journey import journey
+
+        return journey(self, request)
+
+    # -- storage ---------------------------------------------------------------------
+
+    def to_parquet(self, directory: str | Path) -> Path:
+        """Write the whole run into a new directory: its tables, scenario and seed.
+
+        Raises:
+            InvalidInput: if the directory exists and holds anything.
+        """
+        from eda_sim.results.storage import write
+
+        return write(self, Path(directory))
+
+    @classmethod
+    def from_parquet(cls, directory: str | Path) -> "Run":
+        """Read a run that ``to_parquet`` has written.
+
+        Raises:
+            InvalidInput: if the directory holds no such run.
+        """
+        from eda_sim.results.storage import read
+
+        return cls(*read(Path(directory)))
+
+    # -- how it shows itself -----------------------------------------------------------
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(self.tables[name]):,} {name}" for name in ("requests", "effects"))
+        return f"Run({self.scenario.name!r}, seed={self.seed}: {sizes})"
+
+    def _repr_html_(self) -> str:
+        summary = self.summary().to_frame().to_html(float_format="{:.6g}".format, na_rep="–")
+        return f"<p><b>{self.scenario.name}</b>, seed {self.seed}</p>{summary}"

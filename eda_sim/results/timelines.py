@@ -1,0 +1,107 @@
+"""Timelines of a run: how many waited, worked, were behind, at every instant."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from eda_sim.errors import InvalidInput, nearest
+from eda_sim.results.step_function import StepFunction
+
+if TYPE_CHECKING:
+    from eda_sim.results.run import Run
+
+
+def timeline(run: "Run", what: str, subject: str | None, window: float) -> StepFunction:
+    """See ``Run.timeline``."""
+    if what not in _KINDS:
+        raise InvalidInput(
+            f"timeline must be of a known kind, got {what!r}: {nearest(what, KINDS)}"
+        )
+    if not window > 0:
+        raise InvalidInput(f"window must be > 0 seconds, got {window}")
+    names = [service.name for service in run.scenario.services]
+    if subject is not None and subject not in names:
+        raise InvalidInput(
+            f"subject must be a service of the scenario, got {subject!r}: {nearest(subject, names)}"
+        )
+    name = what if subject is None else f"{what} of {subject}"
+    return _KINDS[what](run, name, subject, window)
+
+
+def _of(frame: pd.DataFrame, column: str, subject: str | None) -> pd.DataFrame:
+    return frame if subject is None else frame[frame[column] == subject]
+
+
+def _queue(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+    attempts = _of(run.attempts, "service", subject)
+    left = attempts["started_at"].fillna(attempts["ended_at"])
+    return StepFunction.of_intervals(name, attempts["queued_at"].to_numpy(), left.to_numpy())
+
+
+def _busy(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+    attempts = _of(run.attempts, "service", subject)
+    attempts = attempts[attempts["started_at"].notna()]
+    return StepFunction.of_intervals(
+        name, attempts["started_at"].to_numpy(), attempts["ended_at"].to_numpy()
+    )
+
+
+def _backlog(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+    deliveries = _of(run.deliveries, "subscriber", subject)
+    return StepFunction.of_intervals(
+        name, deliveries["published_at"].to_numpy(), deliveries["ended_at"].to_numpy()
+    )
+
+
+def _requests(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+    return StepFunction.of_intervals(
+        name, run.requests["started_at"].to_numpy(), run.requests["answered_at"].to_numpy()
+    )
+
+
+def _throughput(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+    if subject is None:
+        done = run.requests.loc[run.requests["outcome"] == "ok", "answered_at"]
+    else:
+        attempts = _of(run.attempts, "service", subject)
+        done = attempts.loc[attempts["outcome"] == "ok", "ended_at"]
+    times = done.to_numpy()
+    return StepFunction.of_changes(
+        name,
+        np.concatenate([times, times + window]),
+        np.concatenate([np.full(len(times), 1 / window), np.full(len(times), -1 / window)]),
+    )
+
+
+def _response_time(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+    answered = run.requests[run.requests["outcome"] == "ok"]
+    lag = answered["answered_at"] - answered["started_at"]
+    return StepFunction.of_latest(name, answered["answered_at"].to_numpy(), lag.to_numpy())
+
+
+def _lag(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+    handled = _of(run.deliveries, "subscriber", subject)
+    handled = handled[handled["outcome"] == "handled"]
+    lag = handled["ended_at"] - handled["published_at"]
+    return StepFunction.of_latest(name, handled["ended_at"].to_numpy(), lag.to_numpy())
+
+
+def _dead_letters(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+    dead = _of(run.deliveries, "subscriber", subject)
+    times = dead.loc[dead["outcome"] == "dead_lettered", "ended_at"].to_numpy()
+    return StepFunction.of_changes(name, times, np.ones(len(times)))
+
+
+_KINDS: dict[str, Callable[["Run", str, str | None, float], StepFunction]] = {
+    "queue": _queue,
+    "busy": _busy,
+    "backlog": _backlog,
+    "requests": _requests,
+    "throughput": _throughput,
+    "response_time": _response_time,
+    "lag": _lag,
+    "dead_letters": _dead_letters,
+}
+KINDS = tuple(_KINDS)

@@ -1,0 +1,1 @@
+"""Facts about eda_sim, as tiny worlds; each docstring states the fact."""

@@ -1,0 +1,107 @@
+"""The floors of the house hold, and its front door is small and light."""
+
+import builtins
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import eda_sim
+from tools.contract import PYPROJECT, keeps_contract
+
+# Each takes from a tenth of a second to a second to import, and a scenario needs none of them.
+HEAVY = ["IPython", "loky", "matplotlib", "networkx", "pandas", "pyarrow", "rich", "scipy", "typer"]
+
+# All that ``from eda_sim import *`` brings. What is not here is free to change.
+PUBLIC = """
+    Backoff Branch Broker Bursts Call CircuitBreaker Comparison Constant Delivery Diurnal
+    EdaSimError Empirical Exponential Gamma Handler InvalidInput LogNormal Outage Parallel Pareto
+    Poisson Publish Recorded Regular Retry Run Scenario Send Service SimulationError Slowdown Spike
+    Trace Traffic Uniform UniformKeys Work ZipfKeys compare day fan_out hour minute ms order_chain
+    order_pubsub second simulate
+"""
+
+# A public name must not turn into the module of the same name once that module is imported.
+USE_EVERY_MODULE_THEN_EVERY_NAME = """
+import importlib, pkgutil, types
+import eda_sim
+for module in pkgutil.walk_packages(eda_sim.__path__, "eda_sim."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+values = {name: getattr(eda_sim, name) for name in eda_sim.__all__}
+print(*(name for name, value in values.items() if isinstance(value, types.ModuleType)))
+"""
+
+
+def python(script: str) -> list[str]:
+    """The words that a script prints in an interpreter of its own."""
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_imports_point_downwards() -> None:
+    """Every import of the package respects the contract in pyproject.toml."""
+    assert keeps_contract()
+
+
+def test_a_broken_contract_is_noticed(tmp_path: Path) -> None:
+    """Were errors a floor above scenario, the check would fail: scenario imports errors."""
+    upside_down = """
+        [tool.importlinter]
+        root_package = "eda_sim"
+        [[tool.importlinter.contracts]]
+        name = "upside down"
+        type = "layers"
+        layers = ["eda_sim.errors", "eda_sim.scenario"]
+    """
+    config = tmp_path / "pyproject.toml"
+    config.write_text(upside_down, encoding="utf-8")
+    assert not keeps_contract(config)
+
+
+def test_every_room_has_its_floor() -> None:
+    """The contract names the rooms that exist, so that none escapes it by being new."""
+    contracts = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["tool"]["importlinter"]
+    (floors,) = [each for each in contracts["contracts"] if each["type"] == "layers"]
+    assert floors["exhaustive"]
+    named = {room.strip(" ()") for floor in floors["layers"] for room in floor.split("|")}
+    package = Path(eda_sim.__file__).parent
+    modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
+    assert modules | rooms <= named
+
+
+def test_importing_eda_sim_imports_nothing_heavy() -> None:
+    """``import eda_sim`` stays quick because the heavy libraries wait until they are needed."""
+    modules = python("import sys, eda_sim; print(*sys.modules)")
+    loaded = {name.partition(".")[0] for name in modules}
+    assert "eda_sim" in loaded
+    assert loaded & set(HEAVY) == set()
+
+
+def test_the_public_surface_is_this() -> None:
+    """A name becomes public, or ceases to be, on purpose: by a change of this list."""
+    assert sorted(eda_sim.__all__) == sorted(PUBLIC.split())
+
+
+def test_no_module_takes_the_place_of_a_public_name() -> None:
+    """``eda_sim.simulate`` is the function, whatever was imported before it was asked for."""
+    assert python(USE_EVERY_MODULE_THEN_EVERY_NAME) == []
+
+
+@pytest.mark.parametrize("name", eda_sim.__all__)
+def test_every_public_name_exists_and_explains_itself(name: str) -> None:
+    """What ``from eda_sim import *`` brings is there; functions and classes say what they are."""
+    value = getattr(eda_sim, name)
+    if callable(value):
+        assert (value.__doc__ or "").strip()
+
+
+def test_the_star_import_hides_nothing_of_python() -> None:
+    """Names are public once, in order, listed by dir(), and shadow no builtin."""
+    names = eda_sim.__all__
+    assert len(set(names)) == len(names)
+    assert set(names) <= set(dir(eda_sim))
+    assert set(names) & set(dir(builtins)) == set()
