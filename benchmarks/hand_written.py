@@ -42,3 +42,27 @@ def fan_out(messages: int, seed: int = 1, subscribers: int = 3, workers: int = 4
     env.process(publish())
     env.run()
     return lags
+
+
+def single_server(requests: int, seed: int = 1) -> list[float]:
+    """Run an M/M/1 queue, 80 arrivals a second, 10 ms of service; return the response times."""
+    rng = random.Random(seed)
+    env = simpy.Environment()
+    server = simpy.Resource(env, capacity=1)
+    response_times: list[float] = []
+
+    def ask() -> Generator[simpy.Event, Any, None]:
+        started = env.now
+        with server.request() as turn:
+            yield turn
+            yield env.timeout(rng.expovariate(100))
+        response_times.append(env.now - started)
+
+    def arrive() -> Generator[simpy.Event, Any, None]:
+        for _ in range(requests):
+            yield env.timeout(rng.expovariate(80))
+            env.process(ask())
+
+    env.process(arrive())
+    env.run()
+    return response_times

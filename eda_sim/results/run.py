@@ -41,6 +41,10 @@ class RecordedTables(Mapping[str, pd.DataFrame]):
             self._frames[name] = frame(TABLES[name], self._columns[name], self._names)
         return self._frames[name]
 
+    def size(self, name: str) -> int:
+        """Return how many rows a table has, without building it."""
+        return len(next(iter(self._columns[name].values())))
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
 

@@ -1,0 +1,75 @@
+"""Run every benchmark and print one table: ``python -m benchmarks``."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+from tqdm.auto import tqdm
+
+from benchmarks.growth import draw, grow
+from benchmarks.measure import Measurement, measure
+from benchmarks.workloads import WORKLOADS
+
+
+def main() -> None:
+    """Measure, print, and draw the growth."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5, help="how often each pair is run")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="for the plot")
+    parser.add_argument("--no-growth", action="store_true", help="leave the growth out")
+    options = parser.parse_args()
+    console = Console(width=110)
+    console.print(_compare(options.pairs))
+    console.print(f"import eda_sim: {_import_seconds(options.pairs):.2f} s (median, new process)")
+    if not options.no_growth:
+        points = grow()
+        for point in points:
+            console.print(
+                f"fan_out, {point.messages:>7,} messages: {point.microseconds:5.1f} µs and "
+                f"{point.bytes:4.0f} bytes for each delivery"
+            )
+        console.print(f"plot: {draw(points, options.out)}")
+
+
+def _compare(pairs: int) -> Table:
+    table = Table(title=f"the engine against SimPy written by hand, medians of {pairs} pairs")
+    for column in ("workload", "engine", "by hand", "ratio (range)", "bytes each"):
+        table.add_column(column, justify="left" if column == "workload" else "right")
+    for name, workload in WORKLOADS.items():
+        engine, by_hand = [], []
+        for _ in tqdm(range(pairs), desc=name, leave=False):
+            engine.append(measure(name, "engine", workload.size))
+            by_hand.append(measure(name, "by_hand", workload.size))
+        ratios = sorted(
+            _each(theirs) / _each(ours) for ours, theirs in zip(engine, by_hand, strict=True)
+        )
+        table.add_row(
+            workload.name,
+            f"{median(map(_each, engine)) * 1e6:.1f} µs/{workload.unit}",
+            f"{median(map(_each, by_hand)) * 1e6:.1f} µs",
+            f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
+            f"{median((m.peak - m.peak_before) / m.handled for m in engine):.0f}",
+        )
+    return table
+
+
+def _each(measurement: Measurement) -> float:
+    return measurement.seconds / measurement.handled
+
+
+def _import_seconds(times: int) -> float:
+    code = (
+        "from time import perf_counter as now; began = now(); import eda_sim; print(now() - began)"
+    )
+    return median(
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+        for _ in range(times)
+    )
+
+
+if __name__ == "__main__":
+    main()
