@@ -72,7 +72,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-__all__ = [  # noqa: RUF022
+__all__ = [
     "day",
     "hour",
     "minute",

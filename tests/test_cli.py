@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -457,31 +458,46 @@ def test_the_module_runs_as_a_program() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
-def test_ctrl_c_stops_a_comparison() -> None:
-    """Interrupted in the middle, a comparison ends with 130, one line, and no process left."""
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["program", "terminal"])
+def test_ctrl_c_stops_a_comparison(send: Callable[[int, int], None]) -> None:
+    """Interrupted in the middle, a comparison ends with 130, one line, and no process left.
+
+    A terminal sends the signal to the workers too. Whoever still lived would hold
+    the pipes open, and they would not come to their end.
+    """
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", _LONG],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "under way\n"
-    os.killpg(process.pid, signal.SIGINT)
+    send(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert err == "interrupted\n"
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
 
 
-# Says so once the first replication has been handed to the workers.
+# Says so once the first replication is done, when the workers are at the next ones.
 _LONG = """
-import loky, sys
-submit = loky.ProcessPoolExecutor.submit
-def announced(self, *args, **kwargs):
-    future = submit(self, *args, **kwargs)
-    print("under way")
-    loky.process_executor.ProcessPoolExecutor.submit = submit
-    return future
 from eda_sim.cli import app
-import loky.reusable_executor as r
-r._ReusablePoolExecutor.submit = announced
-app(["compare", "order_chain", "order_pubsub", "--replications", "1000"])
+import eda_sim.experiments.replications as replications
+
+as_completed = replications.as_completed
+
+def announced(futures):
+    for number, future in enumerate(as_completed(futures)):
+        if number == 0:
+            print("under way")
+        yield future
+
+replications.as_completed = announced
+app("compare order_chain order_pubsub --set duration=200 --replications 1000".split())
 """
+
+
+def test_a_failure_in_a_worker_process_is_one_line(chain_file: Path) -> None:
+    """An error in the middle of a comparison ends it at once, and nothing but its line is seen."""
+    recorded = "orders.PlaceOrder[accept order].duration={kind: recorded, values: [0.01]}"
+    done = in_a_process("compare", str(chain_file), "--set", recorded, "-n", "40")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: orders/accept order: Recorded has 1 value")
+    assert done.stderr.count("\n") == 1

@@ -107,13 +107,15 @@ def _differences(comparison: "Comparison", name: str) -> Table:
     first = next(iter(comparison.scenarios))
     columns = ["metric", "difference", "unpaired", "narrower", "differs", "unit"]
     table = _table(f"{name} minus {first}, paired", columns)
-    for metric, row in comparison.differences().loc[name].iterrows():
+    for metric, row in comparison.differences().xs(name).iterrows():
+        if row["replications"] == 0:  # one of the two knows no such thing, as deliveries
+            continue
         table.add_row(
             str(metric),
             estimate_text(row["difference"], row["half_width"], sign=True)
             + among_text(int(row["replications"]), len(comparison.seeds)),
             f"± {number_text(row['unpaired_half_width'])}",
-            f"{number_text(row['narrower'])} x",
+            f"{number_text(round(row['narrower'], 2))} x",
             "yes" if row["excludes_zero"] else "",
             unit_of(str(metric)),
         )

@@ -9,12 +9,12 @@ Scenarios are shipped as data and only a summary returns. Whoever runs a
 replication, in whatever order, its numbers depend on scenario and seed alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import signal
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import contextmanager
 from hashlib import blake2b
 from multiprocessing import current_process
-from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -70,20 +70,10 @@ def _as_they_come(
     if executor is None and _alone(tasks):
         yield from ((position, summarise(*task)) for position, task in enumerate(tasks))
         return
-    with _pool(executor) as submit:
-        futures: dict[Future[Summary], int] = {}
-        try:
-            futures.update((submit(summarise, *task), i) for i, task in enumerate(tasks))
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenExecutor as error:
-            raise SimulationError(
-                "a worker process died while it ran a replication, perhaps for want of memory: "
-                "use fewer processes (executor=), or a shorter duration"
-            ) from error
-        finally:
-            for future in futures:
-                future.cancel()
+    with _pool(executor) as (pool, futures):
+        futures.update((pool.submit(summarise, *task), i) for i, task in enumerate(tasks))
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def _alone(tasks: Sequence[Task]) -> bool:
@@ -93,16 +83,49 @@ def _alone(tasks: Sequence[Task]) -> bool:
 
 
 @contextmanager
-def _pool(executor: Executor | None) -> Iterator[Callable[..., Future[Any]]]:
-    """Lend the given executor, or this machine's processes, which stop at once on Ctrl-C."""
-    if executor is not None:
-        yield executor.submit
-        return
+def _pool(executor: Executor | None) -> Iterator[tuple[Executor, dict[Future[Summary], int]]]:
+    """Lend the given executor, or this machine's processes, and end what it has not ended."""
+    pool, own = (executor, False) if executor is not None else (_processes(), True)
+    futures: dict[Future[Summary], int] = {}
+    try:
+        yield pool, futures
+    except BrokenExecutor as error:
+        raise SimulationError(
+            "a worker process died while it ran a replication, perhaps for want of memory: "
+            "use fewer processes (executor=), or a shorter duration"
+        ) from error
+    except (KeyboardInterrupt, GeneratorExit):
+        if own:
+            # Also ends the runs under way. It must find its futures as they are, not cancelled.
+            pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+            futures.clear()
+        raise
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _processes() -> Executor:
+    """Return this machine's processes, started already."""
     from loky import get_reusable_executor
 
-    own = get_reusable_executor()
+    with _deaf_to_interrupts():
+        pool: Executor = get_reusable_executor()
+        pool.submit(int)  # whatever comes first starts the processes
+    return pool
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that start now not hear Ctrl-C, which a terminal sends to all.
+
+    This process hears it and ends them; otherwise each would write its own traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows has no such masks
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield own.submit
-    except (KeyboardInterrupt, GeneratorExit):
-        own.shutdown(wait=False, kill_workers=True)
-        raise
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

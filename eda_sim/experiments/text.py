@@ -13,9 +13,9 @@ def number_text(value: float) -> str:
     """
     if isnan(value):
         return UNKNOWN
-    if isfinite(value) and abs(value) >= 1000:
-        return f"{value:.0f}"
-    return f"{value:.4g}"
+    if not isfinite(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def estimate_text(mean: float, half_width: float, sign: bool = False) -> str:

@@ -47,7 +47,8 @@ def _sortable(values: np.ndarray, column: Column, names: Sequence[str]) -> np.nd
         return values
     ranks = np.empty(len(names), dtype=np.int64)
     ranks[np.argsort(np.array(names, dtype=object))] = np.arange(len(names))
-    return ranks[values]
+    result: np.ndarray = ranks[values]
+    return result
 
 
 def _series(values: np.ndarray, column: Column, names: Sequence[str]) -> object:
@@ -56,4 +57,4 @@ def _series(values: np.ndarray, column: Column, names: Sequence[str]) -> object:
     present = sorted(names[code] for code in np.unique(values))
     position = {name: i for i, name in enumerate(present)}
     codes = np.array([position.get(name, -1) for name in names], dtype=np.int16)
-    return pd.Categorical.from_codes(codes[values], categories=pd.Index(present, dtype="str"))  # type: ignore[arg-type]
+    return pd.Categorical.from_codes(codes[values], categories=pd.Index(present, dtype="str"))

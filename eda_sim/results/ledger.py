@@ -76,12 +76,14 @@ def _places(
 ) -> tuple[Counts, Counts, Times]:
     """Return the row, the column and the time of each effect."""
     rows = pd.Index(ids).get_indexer(pd.Index(effects["request"]))
-    columns = np.empty(len(effects), np.int64)
-    for (service, label), group in effects.groupby(
-        ["service", "label"], observed=True
-    ).indices.items():  # type: ignore[misc]  # noqa: E501
-        columns[group] = works.index((service, label))
-    return rows.astype(np.int64), columns, effects["at"].to_numpy()
+    services, labels = effects["service"].cat, effects["label"].cat
+    column_of = np.full((len(services.categories), len(labels.categories)), -1)
+    for column, (service, label) in enumerate(works):
+        if service in services.categories and label in labels.categories:
+            where = services.categories.get_loc(service), labels.categories.get_loc(label)
+            column_of[where] = column
+    columns = column_of[services.codes, labels.codes]
+    return rows.astype(np.int64), columns.astype(np.int64), effects["at"].to_numpy()
 
 
 def _completed_at(
