@@ -6,22 +6,19 @@ its instance lives it is handled, backs off, or is given up; when the instance
 dies before the acknowledgement is back, it is handled again.
 """
 
-from typing import TYPE_CHECKING
 
 from simpy import Event
 
 from eda_sim.engine.job import FAILED, OK, Job, Performance, PlannedHandler
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
+from eda_sim.engine.stage import Stage
 from eda_sim.rules.lifecycle import TRAVELLING
 from eda_sim.rules.luck import Times, fold, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.tables import DELIVERIES, DELIVERY_OUTCOMES
 from eda_sim.rules.unfolding import MessageNode
 from eda_sim.scenario.steps import Publish
-
-if TYPE_CHECKING:
-    from eda_sim.engine.world import World
 
 _AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
     "available_at", "ended_at", "attempts", "outcome"
@@ -32,15 +29,15 @@ class Subscription:
     """One subscriber of one message at its place in the unfolding, and its policy."""
 
     def __init__(
-        self, world: "World", node: MessageNode, source: str, number: int, handler: PlannedHandler
+        self, stage: Stage, node: MessageNode, source: str, number: int, handler: PlannedHandler
     ) -> None:
-        broker = world.scenario.broker
+        broker = stage.scenario.broker
         assert broker is not None
         description = node.handlers[number]
         policy = description.handler.delivery or broker.delivery
-        luck, place = world.luck, node.place
+        luck, place = stage.luck, node.place
         address = f"{node.address}/{description.service.name}"
-        self.clock = world.clock
+        self.clock = stage.clock
         self.handler = handler
         self.max_attempts = policy.retry.max_attempts
         self.backoff = policy.retry.backoff
@@ -53,8 +50,8 @@ class Subscription:
         self.arrives = turn(Rank.MESSAGE_ARRIVES, place)
         self.acknowledged = turn(Rank.ACKNOWLEDGED, place)
         self.due = turn(Rank.RETRY_DUE, place)
-        self._record = world.recorder.deliveries.add
-        self.codes = {name: world.recorder.names.code(name) for name in DELIVERY_OUTCOMES}
+        self._record = stage.recorder.deliveries.add
+        self.codes = {name: stage.recorder.names.code(name) for name in DELIVERY_OUTCOMES}
 
     def deliver(self, request: Request, message: int, tries: int, published_at: float) -> None:
         """Let an accepted message travel to the subscriber."""
@@ -156,22 +153,22 @@ class MakePublication:
 
     def __init__(
         self,
-        world: "World",
+        stage: Stage,
         node: MessageNode,
         source: str,
         handlers: tuple[PlannedHandler, ...],
     ) -> None:
-        broker, recorder = world.scenario.broker, world.recorder
+        broker, recorder = stage.scenario.broker, stage.recorder
         assert broker is not None
         step, code = node.step, recorder.names.code
-        self._clock = world.clock
+        self._clock = stage.clock
         self._number = node.number
         self._latency = times(
-            world.luck, broker.publish, f"{node.address}/publish", source, node.place
+            stage.luck, broker.publish, f"{node.address}/publish", source, node.place
         )
         self._turn = turn(Rank.ACCEPTED, node.place)
         self._subscriptions = tuple(
-            Subscription(world, node, source, number, handler)
+            Subscription(stage, node, source, number, handler)
             for number, handler in enumerate(handlers)
         )
         self._name, self._sender = code(node.name), code(node.owner)

@@ -6,7 +6,7 @@ worked on, and its reply finds nobody. That is what makes retry storms.
 """
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simpy import Event, Interrupt
 
@@ -14,15 +14,13 @@ from eda_sim.engine.breaker import Breaker
 from eda_sim.engine.job import FAILED, FAILED_PERMANENTLY, OK, Job, Performance, PlannedHandler
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
+from eda_sim.engine.stage import Stage
 from eda_sim.rules.lifecycle import READY, State
 from eda_sim.rules.luck import Times, fold, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.tables import CALL_OUTCOMES, CALLS
 from eda_sim.rules.unfolding import MessageNode
 from eda_sim.scenario.steps import Call
-
-if TYPE_CHECKING:
-    from eda_sim.engine.world import World
 
 _ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcome")
 
@@ -59,21 +57,26 @@ class MakeCall:
     takes_time = True
 
     def __init__(
-        self, world: "World", node: MessageNode, source: str, handler: PlannedHandler
+        self,
+        stage: Stage,
+        node: MessageNode,
+        source: str,
+        handler: PlannedHandler,
+        breaker: Breaker | None,
     ) -> None:
         assert isinstance(node.step, Call)
         step, address, place = node.step, node.address, node.place
-        network, recorder = world.scenario.network, world.recorder
-        self.clock = world.clock
+        network, recorder = stage.scenario.network, stage.recorder
+        self.clock = stage.clock
         self.handler = handler
         self._number = node.number
         self._timeout = step.timeout
         self._max_attempts = step.retry.max_attempts if step.retry else 1
         self._backoff = step.retry.backoff if step.retry else None
-        self._breaker: Breaker | None = world.breaker(node.owner, step)
-        self._there = times(world.luck, network, f"{address}/there", source, place)
-        self._back = times(world.luck, network, f"{address}/back", source, place)
-        self._jitter = Times(world.luck.stream(f"{address}/jitter", source, place), float)
+        self._breaker = breaker
+        self._there = times(stage.luck, network, f"{address}/there", source, place)
+        self._back = times(stage.luck, network, f"{address}/back", source, place)
+        self._jitter = Times(stage.luck.stream(f"{address}/jitter", source, place), float)
         self._arrives = turn(Rank.MESSAGE_ARRIVES, place)
         self._replies = turn(Rank.REPLY_ARRIVES, place)
         self._times_out = turn(Rank.TIMEOUT, place)

@@ -4,19 +4,16 @@ Clients do not wait for each other: a slow system gets its requests at the same
 times as a fast one (an open workload).
 """
 
-from typing import TYPE_CHECKING
 
 from eda_sim.engine.broker import MakePublication
 from eda_sim.engine.calls import MakeCall
 from eda_sim.engine.job import FAILED_PERMANENTLY, Process
 from eda_sim.engine.recorder import NEVER, OPEN
 from eda_sim.engine.request import Request
+from eda_sim.engine.stage import Stage
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.tables import REQUEST_OUTCOMES, REQUESTS
 from eda_sim.scenario.traffic import Traffic
-
-if TYPE_CHECKING:
-    from eda_sim.engine.world import World
 
 _STARTS = turn(Rank.REQUEST_STARTS)
 _ANSWERED_AT, _OUTCOME = REQUESTS.positions("answered_at", "outcome")
@@ -27,25 +24,25 @@ class Clients:
 
     def __init__(
         self,
-        world: "World",
+        stage: Stage,
         position: int,
         source: Traffic,
         message: MakeCall | MakePublication,
     ) -> None:
-        self._clock = world.clock
+        self._clock = stage.clock
         self._position = position
         self._source = source
         self._message = message
         self._begin = message.call if isinstance(message, MakeCall) else message.publish
-        self._luck = world.luck
-        self._keys = world.luck.stream("key", source.name) if source.keys else None
-        self._duration = world.scenario.duration
-        self._record = world.recorder.requests.add
-        code = world.recorder.names.code
+        self._luck = stage.luck
+        self._keys = stage.luck.stream("key", source.name) if source.keys else None
+        self._duration = stage.scenario.duration
+        self._record = stage.recorder.requests.add
+        code = stage.recorder.names.code
         self._name = code(source.name)
         self._outcomes = {outcome: code(outcome) for outcome in REQUEST_OUTCOMES}
         self._outcomes[FAILED_PERMANENTLY] = self._outcomes["failed"]
-        world.clock.process(self._arrive())
+        stage.clock.process(self._arrive())
 
     def _arrive(self) -> Process:
         """Start each request at its time, for as long as the scenario lasts."""

@@ -4,38 +4,35 @@ A scheduled fault is one process that waits, breaks and repairs; a random one
 does so again and again while traffic arrives, with its own luck.
 """
 
-from typing import TYPE_CHECKING
 
 from eda_sim.engine.job import Process
 from eda_sim.engine.recorder import NEVER, OPEN
+from eda_sim.engine.stage import Stage
 from eda_sim.rules.luck import Times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.scenario.distributions import Exponential
 from eda_sim.scenario.faults import Fault, Outage, Slowdown
 
-if TYPE_CHECKING:
-    from eda_sim.engine.world import World
-
 
 class FaultActor:
     """One fault of the scenario in a run."""
 
-    def __init__(self, world: "World", number: int, fault: Fault) -> None:
-        self._clock = world.clock
-        self._luck = world.luck
+    def __init__(self, stage: Stage, number: int, fault: Fault) -> None:
+        self._clock = stage.clock
+        self._luck = stage.luck
         self._number = number
         self._fault = fault
-        self._service = world.services[fault.service]
-        self._duration = world.scenario.duration
-        self._record = world.recorder.faults.add
-        code = world.recorder.names.code
+        self._service = stage.services[fault.service]
+        self._duration = stage.scenario.duration
+        self._record = stage.recorder.faults.add
+        code = stage.recorder.names.code
         self._kind, self._target = code(fault.kind), code(fault.service)
         present = self._service.service.instances
         hit = fault.instances if isinstance(fault, Outage) else None
         self._instances = range(hit or present)
         self._begins = turn(Rank.FAULT_BEGINS, number)
         self._ends = turn(Rank.FAULT_ENDS, number)
-        world.clock.process(self._scheduled() if fault.at is not None else self._random())
+        stage.clock.process(self._scheduled() if fault.at is not None else self._random())
 
     def _scheduled(self) -> Process:
         assert self._fault.at is not None

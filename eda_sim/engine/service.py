@@ -10,17 +10,15 @@ connection broke.
 from collections import deque
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from simpy import Event, Interrupt
 
 from eda_sim.engine.job import Job, Process
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
+from eda_sim.engine.stage import Stage
 from eda_sim.rules.tables import ATTEMPT_OUTCOMES, ATTEMPTS
 from eda_sim.scenario.service import Service
-
-if TYPE_CHECKING:
-    from eda_sim.engine.world import World
 
 _INSTANCE, _WORKER, _STARTED_AT, _ENDED_AT, _OUTCOME = ATTEMPTS.positions(
     "instance", "worker", "started_at", "ended_at", "outcome"
@@ -62,19 +60,19 @@ class Worker:
 class ServiceActor:
     """A service in a run."""
 
-    def __init__(self, world: "World", service: Service) -> None:
-        self.clock = world.clock
+    def __init__(self, stage: Stage, service: Service) -> None:
+        self.clock = stage.clock
         self.service = service
         self.pace = 1.0  # how many times as long work takes now
-        self.name = world.recorder.names.code(service.name)
+        self.name = stage.recorder.names.code(service.name)
         self._slowdowns: list[float] = []
         self._queue: deque[Job] = deque()
         self._idle: deque[Worker] = deque()
         self._waiting_calls = 0
         self._outages = [0] * service.instances
         self._repairs: list[Event | None] = [None] * service.instances
-        self._record = world.recorder.attempts.add
-        code = world.recorder.names.code
+        self._record = stage.recorder.attempts.add
+        code = stage.recorder.names.code
         self._codes = {outcome: code(outcome) for outcome in ATTEMPT_OUTCOMES}
         self._workers = [
             Worker(self, instance, number)

@@ -6,7 +6,6 @@ keeps nothing of any request.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from simpy import AllOf, Interrupt
 
@@ -21,22 +20,20 @@ from eda_sim.engine.job import (
     perform_all,
 )
 from eda_sim.engine.recorder import NEVER
+from eda_sim.engine.stage import Stage
 from eda_sim.rules.luck import Chance, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.unfolding import BranchNode, WorkNode
-
-if TYPE_CHECKING:
-    from eda_sim.engine.world import World
 
 
 class DoWork:
     """Hold the worker for the drawn time, perhaps fail, else write down the effect."""
 
-    def __init__(self, world: "World", node: WorkNode, source: str) -> None:
+    def __init__(self, stage: Stage, node: WorkNode, source: str) -> None:
         work = node.step
-        luck, address, place = world.luck, node.address, node.place
-        self._clock = world.clock
-        self._service = world.services[node.owner]
+        luck, address, place = stage.luck, node.address, node.place
+        self._clock = stage.clock
+        self._service = stage.services[node.owner]
         self._duration = times(luck, work.duration, address, source, place)
         self._transient = self._permanent = None
         if work.transient:
@@ -46,8 +43,8 @@ class DoWork:
             stream = luck.stream(f"{address}/permanent", source, place)
             self._permanent = Chance(stream, work.permanent)
         self._turn = turn(Rank.WORK_ENDS, place)
-        self._label = world.recorder.names.code(work.label)
-        self._record = world.recorder.effects.add
+        self._label = stage.recorder.names.code(work.label)
+        self._record = stage.recorder.effects.add
 
     def perform(self, job: Job) -> Performance:
         """Work. A slowdown counts for what starts meanwhile."""
@@ -68,8 +65,8 @@ class DoWork:
 class DoInParallel:
     """Steps side by side, each a process; done when all are."""
 
-    def __init__(self, world: "World", steps: Sequence[PlannedStep]) -> None:
-        self._clock = world.clock
+    def __init__(self, stage: Stage, steps: Sequence[PlannedStep]) -> None:
+        self._clock = stage.clock
         self._steps = steps
 
     def perform(self, job: Job) -> Performance:
@@ -102,13 +99,13 @@ class Decide:
 
     def __init__(
         self,
-        world: "World",
+        stage: Stage,
         node: BranchNode,
         source: str,
         then: tuple[PlannedStep, ...],
         otherwise: tuple[PlannedStep, ...],
     ) -> None:
-        stream = world.luck.stream(node.address, source, node.place)
+        stream = stage.luck.stream(node.address, source, node.place)
         self._taken = Chance(stream, node.step.probability)
         self._then = then
         self._otherwise = otherwise

@@ -1,4 +1,4 @@
-"""The stage: one run's clock, luck, actors and recorder, put together.
+"""The world of one run: the actors, put on the stage and set going.
 
 The unfolding of each source (``rules.unfolding``) is turned into planned steps,
 one object for each step at each place, which hold their random numbers; jobs
@@ -11,11 +11,11 @@ from eda_sim.engine.breaker import Breaker
 from eda_sim.engine.broker import MakePublication
 from eda_sim.engine.calls import MakeCall
 from eda_sim.engine.clients import Clients
-from eda_sim.engine.clock import Clock
 from eda_sim.engine.faults import FaultActor
 from eda_sim.engine.job import PlannedHandler, PlannedStep
 from eda_sim.engine.recorder import Recorder
 from eda_sim.engine.service import ServiceActor
+from eda_sim.engine.stage import Stage
 from eda_sim.engine.steps import Decide, DoInParallel, DoWork
 from eda_sim.rules.luck import Luck
 from eda_sim.rules.unfolding import (
@@ -36,32 +36,29 @@ class World:
     """Everything that takes part in one run of ``scenario``."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
-        self.scenario = scenario
-        self.clock = Clock()
-        self.luck = Luck(seed)
-        self.recorder = Recorder()
+        self.stage = stage = Stage(scenario, Luck(seed))
         self._breakers: dict[tuple[str, str, CircuitBreaker], Breaker] = {}
-        self.services = {service.name: ServiceActor(self, service) for service in scenario.services}
-        self.faults = [
-            FaultActor(self, number, fault) for number, fault in enumerate(scenario.faults)
-        ]
-        self.clients = [
-            Clients(self, position, source, self._message(unfold(scenario, source), source.name))
-            for position, source in enumerate(scenario.traffic)
-        ]
+        for service in scenario.services:
+            stage.services[service.name] = ServiceActor(stage, service)
+        for number, fault in enumerate(scenario.faults):
+            FaultActor(stage, number, fault)
+        for position, source in enumerate(scenario.traffic):
+            message = self._message(unfold(scenario, source), source.name)
+            Clients(stage, position, source, message)
 
     def run(self) -> Recorder:
         """Let everything happen, and return what was written down."""
-        self.clock.run_to_end(self.scenario.duration + self.scenario.drain)
-        return self.recorder
+        scenario = self.stage.scenario
+        self.stage.clock.run_to_end(scenario.duration + scenario.drain)
+        return self.stage.recorder
 
-    def breaker(self, caller: str, call: Call) -> Breaker | None:
+    def _breaker(self, caller: str, call: Call) -> Breaker | None:
         """Return the breaker that all workers of ``caller`` share for a command."""
         if call.breaker is None:
             return None
         key = (caller, call.command, call.breaker)
         if key not in self._breakers:
-            self._breakers[key] = Breaker(self.clock, call.breaker)
+            self._breakers[key] = Breaker(self.stage.clock, call.breaker)
         return self._breakers[key]
 
     # -- planning -----------------------------------------------------------------
@@ -69,12 +66,13 @@ class World:
     def _message(self, node: MessageNode, source: str) -> MakeCall | MakePublication:
         handlers = tuple(self._handler(handler, node.name, source) for handler in node.handlers)
         if isinstance(node.step, Call):
-            return MakeCall(self, node, source, handlers[0])
-        return MakePublication(self, node, source, handlers)
+            breaker = self._breaker(node.owner, node.step)
+            return MakeCall(self.stage, node, source, handlers[0], breaker)
+        return MakePublication(self.stage, node, source, handlers)
 
     def _handler(self, node: HandlerNode, name: str, source: str) -> PlannedHandler:
-        service = self.services[node.service.name]
-        code = self.recorder.names.code(name)
+        service = self.stage.services[node.service.name]
+        code = self.stage.recorder.names.code(name)
         return PlannedHandler(service, code, self._steps(node.steps, source))
 
     def _steps(self, nodes: Sequence[Node], source: str) -> tuple[PlannedStep, ...]:
@@ -84,9 +82,9 @@ class World:
         if isinstance(node, MessageNode):
             return self._message(node, source)
         if isinstance(node, WorkNode):
-            return DoWork(self, node, source)
+            return DoWork(self.stage, node, source)
         if isinstance(node, ParallelNode):
-            return DoInParallel(self, self._steps(node.steps, source))
+            return DoInParallel(self.stage, self._steps(node.steps, source))
         assert isinstance(node, BranchNode)
         then, otherwise = self._steps(node.then, source), self._steps(node.otherwise, source)
-        return Decide(self, node, source, then, otherwise)
+        return Decide(self.stage, node, source, then, otherwise)
