@@ -80,7 +80,7 @@ def fan_out(
             publish=latency(publish_mean),
             deliver=latency(deliver_mean),
             turnaround=latency(turnaround_mean),
-            delivery=Delivery(retry),
+            delivery=Delivery(retry=retry),
         ),
         duration=messages / rate,
         warmup=warmup,

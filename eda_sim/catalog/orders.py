@@ -248,7 +248,7 @@ def order_pubsub(
             publish=latency(broker_publish_mean),
             deliver=latency(broker_deliver_mean),
             turnaround=latency(turnaround_mean),
-            delivery=Delivery(retry),
+            delivery=Delivery(retry=retry),
         ),
         network=latency(network_mean),
         faults=[

@@ -12,6 +12,7 @@ from simpy import Event, Interrupt
 
 from eda_sim.engine.breaker import Breaker
 from eda_sim.engine.job import FAILED, FAILED_PERMANENTLY, OK, Job, Performance, PlannedHandler
+from eda_sim.engine.memory import Memory
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
@@ -32,8 +33,10 @@ class CallAttempt(Job):
 
     is_call = True
 
-    def __init__(self, call: "MakeCall", request: Request, message: int, tries: int) -> None:
-        super().__init__(call.handler, request, message, tries)
+    def __init__(
+        self, call: "MakeCall", request: Request, message: int, tries: int, number: int
+    ) -> None:
+        super().__init__(call.handler, request, message, tries, number)
         self._call = call
         self.reply = Event(call.clock)
 
@@ -63,6 +66,7 @@ class MakeCall:
         source: str,
         handler: PlannedHandler,
         breaker: Breaker | None,
+        memory: Memory | None,
     ) -> None:
         assert isinstance(node.step, Call)
         step, address, place = node.step, node.address, node.place
@@ -74,6 +78,7 @@ class MakeCall:
         self._max_attempts = step.retry.max_attempts if step.retry else 1
         self._backoff = step.retry.backoff if step.retry else None
         self._breaker = breaker
+        self._memory = memory
         self._there = times(stage.luck, network, f"{address}/there", source, place)
         self._back = times(stage.luck, network, f"{address}/back", source, place)
         self._jitter = Times(stage.luck.stream(f"{address}/jitter", source, place), float)
@@ -88,7 +93,12 @@ class MakeCall:
 
     def perform(self, job: Job) -> Performance:
         """Call as a step of a handler: whatever made it fail may pass, unless it is for good."""
+        memory = self._memory
+        if memory is not None and memory.knows(job.message, self):
+            return OK
         outcome = yield from self.call(job.request, job.tries, job.message)
+        if memory is not None and outcome == OK:
+            memory.note(job.message, self)
         return outcome if outcome in (OK, FAILED_PERMANENTLY) else FAILED
 
     def call(self, request: Request, tries: int, cause: int = NOBODY) -> Performance:
@@ -116,8 +126,7 @@ class MakeCall:
         self, state: State, request: Request, message: int, tries: int, number: int
     ) -> Generator[Event, Any, State]:
         """Try once, and return the state that follows."""
-        attempt = CallAttempt(self, request, message, tries)
-        attempt.attempt = number
+        attempt = CallAttempt(self, request, message, tries, number)
         breaker = self._breaker
         if breaker is not None and not breaker.lets_through(attempt):
             return state["short_circuited"]

@@ -4,7 +4,6 @@ Clients do not wait for each other: a slow system gets its requests at the same
 times as a fast one (an open workload).
 """
 
-
 from eda_sim.engine.broker import MakePublication
 from eda_sim.engine.calls import MakeCall
 from eda_sim.engine.job import FAILED_PERMANENTLY, Process

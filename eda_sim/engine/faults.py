@@ -4,7 +4,6 @@ A scheduled fault is one process that waits, breaks and repairs; a random one
 does so again and again while traffic arrives, with its own luck.
 """
 
-
 from eda_sim.engine.job import Process
 from eda_sim.engine.recorder import NEVER, OPEN
 from eda_sim.engine.stage import Stage

@@ -52,13 +52,18 @@ class Job:
     needs_acknowledgement = False
 
     def __init__(
-        self, handler: PlannedHandler, request: "Request", message: int, tries: int
+        self,
+        handler: PlannedHandler,
+        request: "Request",
+        message: int,
+        tries: int,
+        attempt: int,
     ) -> None:
         self.handler = handler
         self.request = request
         self.message = message
         self.tries = tries
-        self.attempt = 1
+        self.attempt = attempt
         self.queued_at = 0.0
         self.row: Row = []  # of the attempts table
 

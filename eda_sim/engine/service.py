@@ -113,6 +113,11 @@ class ServiceActor:
             self._waiting_calls -= 1
         return job
 
+    def withdraw(self, job: Job) -> None:
+        """Take a waiting delivery out of the queue: nobody needs it any more."""
+        self._queue.remove(job)
+        self.attempt_ended(job, "withdrawn")
+
     def idle(self, worker: Worker) -> Event:
         """Note that a worker has nothing to do; the event brings its next job."""
         worker.called = Event(self.clock)

@@ -19,6 +19,7 @@ from eda_sim.engine.job import (
     PlannedStep,
     perform_all,
 )
+from eda_sim.engine.memory import Memory
 from eda_sim.engine.recorder import NEVER
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.luck import Chance, times
@@ -29,8 +30,9 @@ from eda_sim.rules.unfolding import BranchNode, WorkNode
 class DoWork:
     """Hold the worker for the drawn time, perhaps fail, else write down the effect."""
 
-    def __init__(self, stage: Stage, node: WorkNode, source: str) -> None:
+    def __init__(self, stage: Stage, node: WorkNode, source: str, memory: Memory | None) -> None:
         work = node.step
+        self._memory = memory
         luck, address, place = stage.luck, node.address, node.place
         self._clock = stage.clock
         self._service = stage.services[node.owner]
@@ -48,7 +50,9 @@ class DoWork:
 
     def perform(self, job: Job) -> Performance:
         """Work. A slowdown counts for what starts meanwhile."""
-        request = job.request
+        memory, request = self._memory, job.request
+        if memory is not None and memory.knows(job.message, self):
+            return OK
         duration = self._duration(request.number, job.tries) * self._service.pace
         yield Due(self._clock, self._clock._now + duration, self._turn + request.turn)
         if self._transient is not None and self._transient(request.number, job.tries):
@@ -56,6 +60,10 @@ class DoWork:
         # A poison message is one for good: whichever the try, the draw is the same.
         if self._permanent is not None and self._permanent(request.number, 0):
             return FAILED_PERMANENTLY
+        if memory is not None:
+            if memory.knows(job.message, self):  # another attempt was quicker
+                return OK
+            memory.note(job.message, self)
         self._record(
             [request.id, job.message, self._service.name, self._label, self._clock._now, NEVER]
         )

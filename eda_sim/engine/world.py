@@ -13,6 +13,7 @@ from eda_sim.engine.calls import MakeCall
 from eda_sim.engine.clients import Clients
 from eda_sim.engine.faults import FaultActor
 from eda_sim.engine.job import PlannedHandler, PlannedStep
+from eda_sim.engine.memory import Memory
 from eda_sim.engine.recorder import Recorder
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
@@ -38,6 +39,7 @@ class World:
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.stage = stage = Stage(scenario, Luck(seed))
         self._breakers: dict[tuple[str, str, CircuitBreaker], Breaker] = {}
+        self._memories: dict[tuple[str, str], Memory] = {}
         for service in scenario.services:
             stage.services[service.name] = ServiceActor(stage, service)
         for number, fault in enumerate(scenario.faults):
@@ -61,30 +63,49 @@ class World:
             self._breakers[key] = Breaker(self.stage.clock, call.breaker)
         return self._breakers[key]
 
-    # -- planning -----------------------------------------------------------------
+    def _memory(self, node: HandlerNode, message: MessageNode) -> Memory | None:
+        """Return what an idempotent handler remembers; calls are not deliveries."""
+        broker = self.stage.scenario.broker
+        if broker is None or isinstance(message.step, Call):
+            return None
+        deduplication = (node.handler.delivery or broker.delivery).deduplication
+        if deduplication is None:
+            return None
+        key = (node.service.name, message.name)
+        if key not in self._memories:
+            self._memories[key] = Memory(self.stage.clock, deduplication)
+        return self._memories[key]
 
-    def _message(self, node: MessageNode, source: str) -> MakeCall | MakePublication:
-        handlers = tuple(self._handler(handler, node.name, source) for handler in node.handlers)
+    # -- planning: from the unfolding to steps that can be performed ----------------
+
+    def _message(
+        self, node: MessageNode, source: str, memory: Memory | None = None
+    ) -> MakeCall | MakePublication:
+        handlers = tuple(self._handler(handler, node, source) for handler in node.handlers)
         if isinstance(node.step, Call):
             breaker = self._breaker(node.owner, node.step)
-            return MakeCall(self.stage, node, source, handlers[0], breaker)
-        return MakePublication(self.stage, node, source, handlers)
+            return MakeCall(self.stage, node, source, handlers[0], breaker, memory)
+        return MakePublication(self.stage, node, source, handlers, memory)
 
-    def _handler(self, node: HandlerNode, name: str, source: str) -> PlannedHandler:
+    def _handler(self, node: HandlerNode, message: MessageNode, source: str) -> PlannedHandler:
         service = self.stage.services[node.service.name]
-        code = self.stage.recorder.names.code(name)
-        return PlannedHandler(service, code, self._steps(node.steps, source))
+        code = self.stage.recorder.names.code(message.name)
+        memory = self._memory(node, message)
+        return PlannedHandler(service, code, self._steps(node.steps, source, memory))
 
-    def _steps(self, nodes: Sequence[Node], source: str) -> tuple[PlannedStep, ...]:
-        return tuple(self._step(node, source) for node in nodes)
+    def _steps(
+        self, nodes: Sequence[Node], source: str, memory: Memory | None
+    ) -> tuple[PlannedStep, ...]:
+        return tuple(self._step(node, source, memory) for node in nodes)
 
-    def _step(self, node: Node, source: str) -> PlannedStep:
+    def _step(self, node: Node, source: str, memory: Memory | None) -> PlannedStep:
         if isinstance(node, MessageNode):
-            return self._message(node, source)
+            return self._message(node, source, memory)
         if isinstance(node, WorkNode):
-            return DoWork(self.stage, node, source)
+            return DoWork(self.stage, node, source, memory)
         if isinstance(node, ParallelNode):
-            return DoInParallel(self.stage, self._steps(node.steps, source))
+            return DoInParallel(self.stage, self._steps(node.steps, source, memory))
         assert isinstance(node, BranchNode)
-        then, otherwise = self._steps(node.then, source), self._steps(node.otherwise, source)
+        then = self._steps(node.then, source, memory)
+        otherwise = self._steps(node.otherwise, source, memory)
         return Decide(self.stage, node, source, then, otherwise)

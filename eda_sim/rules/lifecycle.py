@@ -85,18 +85,19 @@ LOST = State("lost")
 DELIVERY = _lifecycle(
     "delivery",
     (TRAVELLING, {"available": WAITING}),
-    (WAITING, {"dispatched": HANDLING}),
+    (WAITING, {"dispatched": HANDLING, "acknowledged late": HANDLED}),
     (
         HANDLING,
         {
             "acknowledged": HANDLED,
             "failed": BACKING_OFF,
             "crashed": WAITING,
+            "acknowledgement timed out": WAITING,
             "dead_lettered": DEAD_LETTERED,
             "discarded": LOST,
         },
     ),
-    (BACKING_OFF, {"due": WAITING}),
+    (BACKING_OFF, {"due": WAITING, "acknowledged late": HANDLED}),
 )
 
 # -- a call, as its caller sees it -------------------------------------------------

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from eda_sim.scenario.description import Count, PositiveSeconds, Seconds, description
 
@@ -63,17 +63,70 @@ class CircuitBreaker:
 
 
 @description
-class Delivery:
-    """How the broker delivers to a handler: at least once.
+class Deduplication:
+    """What an idempotent handler remembers of the messages it has handled.
 
-    A delivery is acknowledged after handling, so a crash brings it again. A
-    transient failure is tried again as ``retry`` says, rejoining its queue at
-    the tail; a permanent one, or the last failed try, ends in the dead-letter
-    queue, or is lost with ``dead_letter=False``.
-
-    >>> Delivery(Retry(max_attempts=1), dead_letter=False)
-    Delivery(retry=Retry(max_attempts=1), dead_letter=False)
+    The steps done for a message id are remembered for ``window`` seconds, and for the
+    latest ``size`` message ids; without a bound, for ever. A duplicate that comes later
+    is not known any more.
     """
 
+    window: PositiveSeconds | None = None
+    size: Count | None = None
+
+
+@description
+class Delivery:
+    """How the broker delivers to a handler, and what a failure means.
+
+    Args:
+        guarantee: ``at_least_once`` acknowledges after handling, so a crash or a lost
+            acknowledgement brings a message again; ``at_most_once`` acknowledges before, so a
+            failed or crashed attempt is lost.
+        retry: when a transient failure is tried again, and how often.
+        requeue: where it rejoins its queue, at the ``tail`` (a RabbitMQ retry queue) or the
+            ``head`` (a NATS negative acknowledgement).
+        dead_letter: what is given up goes to the dead-letter queue; otherwise it is lost.
+        idempotent: the handler knows the message ids that it has handled and skips what it
+            has done for them (``True``: for ever; or a ``Deduplication``).
+        ack_timeout: seconds after which the broker takes an unacknowledged attempt for dead
+            and delivers again, even if it is still being worked on (a visibility timeout).
+            With it, that is also how the broker learns of a crash.
+
+    Example:
+        >>> Delivery(guarantee="at_most_once").retry.max_attempts
+        4
+        >>> Delivery(guarantee="at_most_once", idempotent=True)
+        Traceback (most recent call last):
+        ...
+        eda_sim.errors.InvalidInput: Delivery: idempotent needs guarantee='at_least_once', ...
+    """
+
+    guarantee: Literal["at_least_once", "at_most_once"] = "at_least_once"
     retry: Retry = Retry()
+    requeue: Literal["tail", "head"] = "tail"
     dead_letter: bool = True
+    idempotent: bool | Deduplication = False
+    ack_timeout: PositiveSeconds | None = None
+
+    @model_validator(mode="after")
+    def _compatible(self) -> "Delivery":
+        if self.guarantee == "at_most_once":
+            if self.idempotent:
+                raise ValueError(
+                    "idempotent needs guarantee='at_least_once', got 'at_most_once': what comes "
+                    "once at most needs no deduplication; leave idempotent out"
+                )
+            if self.ack_timeout is not None:
+                raise ValueError(
+                    f"ack_timeout={self.ack_timeout} needs guarantee='at_least_once', got "
+                    "'at_most_once', which acknowledges before handling: leave ack_timeout out"
+                )
+        return self
+
+    @property
+    def deduplication(self) -> Deduplication | None:
+        """What the handler remembers; None if it is not idempotent."""
+        if isinstance(self.idempotent, Deduplication):
+            return self.idempotent
+        return Deduplication() if self.idempotent else None

@@ -1,0 +1,229 @@
+"""A delivery: one message for one subscriber, until it is handled or given up.
+
+It follows ``rules.lifecycle.DELIVERY``. At least once, it is acknowledged after
+handling; if that acknowledgement does not come (a crash, an acknowledgement
+timeout) there is another attempt, and for a while there may be two at work. At
+most once, it is acknowledged before, and whatever then goes wrong is lost.
+"""
+
+from typing import TYPE_CHECKING
+
+from simpy import Event
+
+from eda_sim.engine.job import FAILED, OK, Job, PlannedHandler
+from eda_sim.engine.recorder import NEVER, OPEN, Row
+from eda_sim.engine.request import Request
+from eda_sim.engine.stage import Stage
+from eda_sim.rules.lifecycle import BACKING_OFF, HANDLING, TRAVELLING, WAITING
+from eda_sim.rules.luck import Times, fold, times
+from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.tables import DELIVERIES, DELIVERY_OUTCOMES
+from eda_sim.rules.unfolding import MessageNode
+
+if TYPE_CHECKING:
+    from eda_sim.engine.service import ServiceActor
+
+_AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
+    "available_at", "ended_at", "attempts", "outcome"
+)
+
+
+class Subscription:
+    """One subscriber of one message at its place in the unfolding, and its policy."""
+
+    def __init__(
+        self, stage: Stage, node: MessageNode, source: str, number: int, handler: PlannedHandler
+    ) -> None:
+        broker = stage.scenario.broker
+        assert broker is not None
+        description = node.handlers[number]
+        policy = description.handler.delivery or broker.delivery
+        luck, place = stage.luck, node.place
+        address = f"{node.address}/{description.service.name}"
+        self.clock = stage.clock
+        self.handler = handler
+        self.at_most_once = policy.guarantee == "at_most_once"
+        self.max_attempts = 1 if self.at_most_once else policy.retry.max_attempts
+        self.given_up = "dead_lettered" if policy.dead_letter else "discarded"
+        if self.at_most_once:
+            self.given_up = "discarded"
+        self.backoff = policy.retry.backoff
+        self.jitters = self.backoff.jitter == "full"
+        self.at_the_head = policy.requeue == "head"
+        self.ack_timeout = policy.ack_timeout
+        self.travel = times(luck, broker.deliver, f"{address}/deliver", source, place)
+        self.turnaround = times(luck, broker.turnaround, f"{address}/turnaround", source, place)
+        self.acknowledges = broker.turnaround.mean > 0 and not self.at_most_once
+        self.jitter = Times(luck.stream(f"{address}/jitter", source, place), float)
+        self.arrives = turn(Rank.MESSAGE_ARRIVES, place)
+        self.acknowledged = turn(Rank.ACKNOWLEDGED, place)
+        self.times_out = turn(Rank.TIMEOUT, place)
+        self.due = turn(Rank.RETRY_DUE, place)
+        self._record = stage.recorder.deliveries.add
+        self.codes = {name: stage.recorder.names.code(name) for name in DELIVERY_OUTCOMES}
+
+    def deliver(self, request: Request, message: int, tries: int, published_at: float) -> None:
+        """Let an accepted message travel to the subscriber."""
+        service = self.handler.service.name
+        row = [message, request.id, service, published_at, NEVER, NEVER, 0, OPEN]
+        self._record(row)
+        delivery = Delivery(self, request, message, tries, row)
+        self.clock.then(
+            self.travel(request.number, tries), self.arrives + request.turn, delivery.available
+        )
+
+
+class Delivery:
+    """One message for one subscriber, from the broker's acceptance to its end."""
+
+    __slots__ = (
+        "_row",
+        "attempt",
+        "attempts",
+        "message",
+        "request",
+        "state",
+        "subscription",
+        "tries",
+    )
+
+    def __init__(
+        self, subscription: Subscription, request: Request, message: int, tries: int, row: Row
+    ) -> None:
+        self.subscription = subscription
+        self.request = request
+        self.message = message
+        self.tries = tries  # of the attempts that led to the publication
+        self.attempts = 0
+        self.attempt: DeliveryAttempt | None = None  # the one that the broker believes in
+        self.state = TRAVELLING
+        self._row = row
+
+    def available(self, _: Event) -> None:
+        """The message has reached the subscriber's queue."""
+        self.state = self.state["available"]
+        self._row[_AVAILABLE_AT] = self.subscription.clock._now
+        self._queue().arrive(self._next_attempt())
+
+    def _queue(self) -> "ServiceActor":
+        return self.subscription.handler.service
+
+    def _next_attempt(self) -> "DeliveryAttempt":
+        self.attempts += 1
+        self.attempt = attempt = DeliveryAttempt(self)
+        return attempt
+
+    def dispatched(self, attempt: "DeliveryAttempt") -> None:
+        """A worker has taken an attempt."""
+        self.state = self.state["dispatched"]
+        self._row[_ATTEMPTS] = attempt.attempt
+        rules = self.subscription
+        if rules.ack_timeout is not None:
+            turn = rules.times_out + self.request.turn
+            rules.clock.then(rules.ack_timeout, turn, lambda _: self._not_acknowledged(attempt))
+
+    # -- how an attempt ends ------------------------------------------------------
+
+    def settle(self, attempt: "DeliveryAttempt", outcome: str, handled_at: float) -> None:
+        """An attempt is over: done, to be tried again, or given up."""
+        if outcome is OK:
+            self._handled(handled_at)
+        elif attempt is self.attempt and self.state is HANDLING:
+            if outcome is FAILED and attempt.attempt < self.subscription.max_attempts:
+                self.state = self.state["failed"]
+                self._back_off(attempt)
+            else:
+                self._end(self.subscription.given_up, handled_at)
+
+    def crashed(self, attempt: "DeliveryAttempt") -> None:
+        """The instance died: the broker sees the connection break, or waits for its timeout."""
+        rules = self.subscription
+        if rules.at_most_once:
+            self._end(rules.given_up, rules.clock.now)
+        elif rules.ack_timeout is None:
+            self.state = self.state["crashed"]
+            self._queue().come_back(self._next_attempt())
+
+    def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
+        """The acknowledgement timeout of an attempt is over."""
+        if attempt is not self.attempt or self.state is not HANDLING:
+            return
+        rules = self.subscription
+        if attempt.attempt < rules.max_attempts:
+            self.state = self.state["acknowledgement timed out"]
+            self._queue().come_back(self._next_attempt())
+        else:
+            self._end(rules.given_up, rules.clock.now)
+
+    def _handled(self, at: float) -> None:
+        """The first acknowledgement counts; one that comes later finds nothing to do."""
+        if self.state is HANDLING:
+            self._end("acknowledged", at)
+        elif self.state is WAITING or self.state is BACKING_OFF:
+            if self.state is WAITING and self.attempt is not None:
+                self._queue().withdraw(self.attempt)
+            self._end("acknowledged late", at)
+
+    # -- trying again -------------------------------------------------------------
+
+    def _back_off(self, attempt: "DeliveryAttempt") -> None:
+        rules, request = self.subscription, self.request
+        wait = rules.backoff.after(attempt.attempt)
+        if rules.jitters:
+            wait *= rules.jitter(request.number, attempt.tries)
+        rules.clock.then(wait, rules.due + request.turn, self._again)
+
+    def _again(self, _: Event) -> None:
+        """It rejoins its queue, unless an earlier attempt has been acknowledged meanwhile."""
+        if self.state is not BACKING_OFF:
+            return
+        self.state = self.state["due"]
+        queue, attempt = self._queue(), self._next_attempt()
+        if self.subscription.at_the_head:
+            queue.come_back(attempt)
+        else:
+            queue.arrive(attempt)
+
+    def _end(self, event: str, at: float) -> None:
+        self.state = self.state[event]
+        self._row[_ENDED_AT] = at
+        self._row[_OUTCOME] = self.subscription.codes[self.state.name]
+
+
+class DeliveryAttempt(Job):
+    """One attempt of a delivery, as a worker sees it."""
+
+    __slots__ = ("_delivery", "_handled_at", "needs_acknowledgement")
+
+    def __init__(self, delivery: Delivery) -> None:
+        rules = delivery.subscription
+        number = delivery.attempts
+        super().__init__(
+            rules.handler, delivery.request, delivery.message, fold(delivery.tries, number), number
+        )
+        self._delivery = delivery
+        self._handled_at: float | None = None
+        self.needs_acknowledgement = rules.acknowledges
+
+    def dispatched(self) -> None:
+        """A worker has taken it."""
+        self._delivery.dispatched(self)
+
+    def acknowledge(self) -> Event:
+        """The worker stays occupied until the broker's answer to its (n)ack is back."""
+        rules, request = self._delivery.subscription, self.request
+        self._handled_at = rules.clock.now
+        wait = rules.turnaround(request.number, self.tries)
+        return rules.clock.wait(wait, rules.acknowledged + request.turn)
+
+    def settle(self, outcome: str) -> None:
+        """The broker knows how it went."""
+        # Handled when the handling was over, even if the acknowledgement came later.
+        at = self._handled_at
+        self._delivery.settle(
+            self, outcome, self._delivery.subscription.clock._now if at is None else at
+        )
+
+    def crashed(self) -> None:
+        """The instance that handled it has died."""
+        self._delivery.crashed(self)

@@ -1,0 +1,27 @@
+"""The stage: what every actor of a run sees, and nobody's decisions.
+
+``world`` puts the actors on it; they find each other by name, and the clock, the
+luck and the recorder here.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from eda_sim.engine.clock import Clock
+from eda_sim.engine.recorder import Recorder
+from eda_sim.rules.luck import Luck
+from eda_sim.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from eda_sim.engine.service import ServiceActor
+
+
+@dataclass(eq=False)
+class Stage:
+    """One run's scenario, clock, luck, recorder and services."""
+
+    scenario: Scenario
+    luck: Luck
+    clock: Clock = field(default_factory=Clock)
+    recorder: Recorder = field(default_factory=Recorder)
+    services: dict[str, "ServiceActor"] = field(default_factory=dict)
