@@ -78,7 +78,7 @@ class Delivery:
 
     __slots__ = (
         "_row",
-        "attempt",
+        "_waiting",
         "attempts",
         "message",
         "request",
@@ -95,7 +95,7 @@ class Delivery:
         self.message = message
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
-        self.attempt: DeliveryAttempt | None = None  # the one that the broker believes in
+        self._waiting: DeliveryAttempt | None = None  # remembered if it may be withdrawn
         self.state = TRAVELLING
         self._row = row
 
@@ -110,7 +110,9 @@ class Delivery:
 
     def _next_attempt(self) -> "DeliveryAttempt":
         self.attempts += 1
-        self.attempt = attempt = DeliveryAttempt(self)
+        attempt = DeliveryAttempt(self)
+        if self.attempts > 1 and self.subscription.ack_timeout is not None:
+            self._waiting = attempt
         return attempt
 
     def dispatched(self, attempt: "DeliveryAttempt") -> None:
@@ -127,8 +129,11 @@ class Delivery:
     def settle(self, attempt: "DeliveryAttempt", outcome: str, handled_at: float) -> None:
         """An attempt is over: done, to be tried again, or given up."""
         if outcome is OK:
-            self._handled(handled_at)
-        elif attempt is self.attempt and self.state is HANDLING:
+            if self.state is HANDLING:
+                self._end("acknowledged", handled_at)
+            else:
+                self._acknowledged_late(handled_at)
+        elif attempt.attempt == self.attempts and self.state is HANDLING:
             if outcome is FAILED and attempt.attempt < self.subscription.max_attempts:
                 self.state = self.state["failed"]
                 self._back_off(attempt)
@@ -146,7 +151,7 @@ class Delivery:
 
     def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement timeout of an attempt is over."""
-        if attempt is not self.attempt or self.state is not HANDLING:
+        if attempt.attempt != self.attempts or self.state is not HANDLING:
             return
         rules = self.subscription
         if attempt.attempt < rules.max_attempts:
@@ -155,13 +160,11 @@ class Delivery:
         else:
             self._end(rules.given_up, rules.clock.now)
 
-    def _handled(self, at: float) -> None:
-        """The first acknowledgement counts; one that comes later finds nothing to do."""
-        if self.state is HANDLING:
-            self._end("acknowledged", at)
-        elif self.state is WAITING or self.state is BACKING_OFF:
-            if self.state is WAITING and self.attempt is not None:
-                self._queue().withdraw(self.attempt)
+    def _acknowledged_late(self, at: float) -> None:
+        """An attempt that the broker took for dead is acknowledged: no other is needed."""
+        if self.state is WAITING or self.state is BACKING_OFF:
+            if self.state is WAITING and self._waiting is not None:
+                self._queue().withdraw(self._waiting)
             self._end("acknowledged late", at)
 
     # -- trying again -------------------------------------------------------------
@@ -198,9 +201,12 @@ class DeliveryAttempt(Job):
     def __init__(self, delivery: Delivery) -> None:
         rules = delivery.subscription
         number = delivery.attempts
-        super().__init__(
-            rules.handler, delivery.request, delivery.message, fold(delivery.tries, number), number
-        )
+        # Written out instead of super().__init__(): there is one for each attempt.
+        self.handler = rules.handler
+        self.request = delivery.request
+        self.message = delivery.message
+        self.tries = fold(delivery.tries, number)
+        self.attempt = number
         self._delivery = delivery
         self._handled_at: float | None = None
         self.needs_acknowledgement = rules.acknowledges
