@@ -6,26 +6,38 @@ timeout) there is another attempt, and for a while there may be two at work. At
 most once, it is acknowledged before, and whatever then goes wrong is lost.
 """
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from simpy import Event
 
 from eda_sim.engine.job import FAILED, OK, Job, PlannedHandler
-from eda_sim.engine.recorder import NEVER, OPEN, Row
+from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
+from eda_sim.engine.waiting import Lane, Prefetching
 from eda_sim.rules.lifecycle import BACKING_OFF, HANDLING, TRAVELLING, WAITING
 from eda_sim.rules.luck import Times, fold, times
 from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.partitioning import partition_of
 from eda_sim.rules.tables import DELIVERIES, DELIVERY_OUTCOMES
 from eda_sim.rules.unfolding import MessageNode
-
-if TYPE_CHECKING:
-    from eda_sim.engine.service import ServiceActor
 
 _AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
     "available_at", "ended_at", "attempts", "outcome"
 )
+
+
+class Queue(Protocol):
+    """Where the attempts of a delivery wait: a service's own queue, a lane, or with an instance."""
+
+    def arrive(self, job: "DeliveryAttempt") -> None:
+        """Wait at the end."""
+
+    def come_back(self, job: "DeliveryAttempt") -> None:
+        """Wait at the front."""
+
+    def withdraw(self, job: "DeliveryAttempt") -> None:
+        """Wait no longer."""
 
 
 class Subscription:
@@ -61,6 +73,16 @@ class Subscription:
         self.due = turn(Rank.RETRY_DUE, place)
         self._record = stage.recorder.deliveries.add
         self.codes = {name: stage.recorder.names.code(name) for name in DELIVERY_OUTCOMES}
+        self.retry_topic = policy.retry_topic
+        self.lanes: list[Lane] = []
+        self.prefetching: Prefetching | None = None
+        if policy.ordered:
+            partitions = broker.partitions_of(node.name)
+            self.lanes = handler.service.lanes(node.name, partitions, broker.rebalance)
+        elif policy.prefetch is not None:
+            self.prefetching = handler.service.prefetching(node.name, policy.prefetch)
+        # Whether a delivery must know which of its attempts waits.
+        self.remembers = policy.ordered or policy.ack_timeout is not None
 
     def deliver(self, request: Request, message: int, tries: int, published_at: float) -> None:
         """Let an accepted message travel to the subscriber."""
@@ -68,6 +90,12 @@ class Subscription:
         row = [message, request.id, service, published_at, NEVER, NEVER, 0, OPEN]
         self._record(row)
         delivery = Delivery(self, request, message, tries, row)
+        if self.lanes:
+            lane = self.lanes[partition_of(request.key, len(self.lanes))]
+            delivery.queue = delivery.lane = lane
+            lane.join(delivery)
+        elif self.prefetching is not None:
+            delivery.queue = self.prefetching
         self.clock.then(
             self.travel(request.number, tries), self.arrives + request.turn, delivery.available
         )
@@ -78,13 +106,15 @@ class Delivery:
 
     __slots__ = (
         "_row",
-        "_waiting",
         "attempts",
+        "lane",
         "message",
+        "queue",
         "request",
         "state",
         "subscription",
         "tries",
+        "waiting",
     )
 
     def __init__(
@@ -95,7 +125,9 @@ class Delivery:
         self.message = message
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
-        self._waiting: DeliveryAttempt | None = None  # remembered if it may be withdrawn
+        self.waiting: DeliveryAttempt | None = None
+        self.queue: Queue = subscription.handler.service
+        self.lane: Lane | None = None
         self.state = TRAVELLING
         self._row = row
 
@@ -103,20 +135,18 @@ class Delivery:
         """The message has reached the subscriber's queue."""
         self.state = self.state["available"]
         self._row[_AVAILABLE_AT] = self.subscription.clock._now
-        self._queue().arrive(self._next_attempt())
-
-    def _queue(self) -> "ServiceActor":
-        return self.subscription.handler.service
+        self.queue.arrive(self._next_attempt())
 
     def _next_attempt(self) -> "DeliveryAttempt":
         self.attempts += 1
         attempt = DeliveryAttempt(self)
-        if self.attempts > 1 and self.subscription.ack_timeout is not None:
-            self._waiting = attempt
+        if self.subscription.remembers:
+            self.waiting = attempt
         return attempt
 
     def dispatched(self, attempt: "DeliveryAttempt") -> None:
         """A worker has taken an attempt."""
+        self.waiting = None
         self.state = self.state["dispatched"]
         self._row[_ATTEMPTS] = attempt.attempt
         rules = self.subscription
@@ -136,6 +166,8 @@ class Delivery:
         elif attempt.attempt == self.attempts and self.state is HANDLING:
             if outcome is FAILED and attempt.attempt < self.subscription.max_attempts:
                 self.state = self.state["failed"]
+                if self.lane is not None and self.subscription.retry_topic:
+                    self._leave_lane()
                 self._back_off(attempt)
             else:
                 self._end(self.subscription.given_up, handled_at)
@@ -147,7 +179,7 @@ class Delivery:
             self._end(rules.given_up, rules.clock.now)
         elif rules.ack_timeout is None:
             self.state = self.state["crashed"]
-            self._queue().come_back(self._next_attempt())
+            self.queue.come_back(self._next_attempt())
 
     def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement timeout of an attempt is over."""
@@ -156,15 +188,16 @@ class Delivery:
         rules = self.subscription
         if attempt.attempt < rules.max_attempts:
             self.state = self.state["acknowledgement timed out"]
-            self._queue().come_back(self._next_attempt())
+            self.queue.come_back(self._next_attempt())
         else:
             self._end(rules.given_up, rules.clock.now)
 
     def _acknowledged_late(self, at: float) -> None:
         """An attempt that the broker took for dead is acknowledged: no other is needed."""
         if self.state is WAITING or self.state is BACKING_OFF:
-            if self.state is WAITING and self._waiting is not None:
-                self._queue().withdraw(self._waiting)
+            if self.state is WAITING and self.waiting is not None:
+                self.queue.withdraw(self.waiting)
+                self.waiting = None
             self._end("acknowledged late", at)
 
     # -- trying again -------------------------------------------------------------
@@ -181,22 +214,31 @@ class Delivery:
         if self.state is not BACKING_OFF:
             return
         self.state = self.state["due"]
-        queue, attempt = self._queue(), self._next_attempt()
+        queue, attempt = self.queue, self._next_attempt()
         if self.subscription.at_the_head:
             queue.come_back(attempt)
         else:
             queue.arrive(attempt)
 
+    def _leave_lane(self) -> None:
+        """Give the order up: what is tried again later must not keep the others."""
+        lane, self.lane = self.lane, None
+        self.queue = self.subscription.handler.service
+        assert lane is not None
+        lane.leave(self)
+
     def _end(self, event: str, at: float) -> None:
         self.state = self.state[event]
         self._row[_ENDED_AT] = at
         self._row[_OUTCOME] = self.subscription.codes[self.state.name]
+        if self.lane is not None:
+            self.lane.leave(self)
 
 
 class DeliveryAttempt(Job):
     """One attempt of a delivery, as a worker sees it."""
 
-    __slots__ = ("_delivery", "_handled_at", "needs_acknowledgement")
+    __slots__ = ("_handled_at", "delivery", "held_by", "needs_acknowledgement")
 
     def __init__(self, delivery: Delivery) -> None:
         rules = delivery.subscription
@@ -207,17 +249,18 @@ class DeliveryAttempt(Job):
         self.message = delivery.message
         self.tries = fold(delivery.tries, number)
         self.attempt = number
-        self._delivery = delivery
+        self.delivery = delivery
         self._handled_at: float | None = None
+        self.held_by = NOBODY  # the instance that has prefetched it
         self.needs_acknowledgement = rules.acknowledges
 
     def dispatched(self) -> None:
         """A worker has taken it."""
-        self._delivery.dispatched(self)
+        self.delivery.dispatched(self)
 
     def acknowledge(self) -> Event:
         """The worker stays occupied until the broker's answer to its (n)ack is back."""
-        rules, request = self._delivery.subscription, self.request
+        rules, request = self.delivery.subscription, self.request
         self._handled_at = rules.clock.now
         wait = rules.turnaround(request.number, self.tries)
         return rules.clock.wait(wait, rules.acknowledged + request.turn)
@@ -226,10 +269,16 @@ class DeliveryAttempt(Job):
         """The broker knows how it went."""
         # Handled when the handling was over, even if the acknowledgement came later.
         at = self._handled_at
-        self._delivery.settle(
-            self, outcome, self._delivery.subscription.clock._now if at is None else at
+        prefetching = self.delivery.subscription.prefetching
+        if prefetching is not None:
+            prefetching.release(self)
+        self.delivery.settle(
+            self, outcome, self.delivery.subscription.clock._now if at is None else at
         )
 
     def crashed(self) -> None:
         """The instance that handled it has died."""
-        self._delivery.crashed(self)
+        prefetching = self.delivery.subscription.prefetching
+        if prefetching is not None:
+            prefetching.release(self)
+        self.delivery.crashed(self)

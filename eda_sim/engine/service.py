@@ -10,15 +10,19 @@ connection broke.
 from collections import deque
 from collections.abc import Sequence
 from math import prod
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from simpy import Event, Interrupt
 
 from eda_sim.engine.job import Job, Process
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
 from eda_sim.engine.stage import Stage
+from eda_sim.engine.waiting import Lane, Lanes, Prefetching, WaitingRoom
 from eda_sim.rules.tables import ATTEMPT_OUTCOMES, ATTEMPTS
 from eda_sim.scenario.service import Service
+
+if TYPE_CHECKING:
+    from eda_sim.engine.delivery import DeliveryAttempt
 
 _INSTANCE, _WORKER, _STARTED_AT, _ENDED_AT, _OUTCOME = ATTEMPTS.positions(
     "instance", "worker", "started_at", "ended_at", "outcome"
@@ -40,7 +44,7 @@ class Worker:
         service = self.service
         while True:
             try:
-                job = service.next_job()
+                job = service.next_job(self.instance)
                 if job is None:
                     job = yield service.idle(self)
                 self.job = job
@@ -57,6 +61,10 @@ class Worker:
                 yield cast(Event, crash.cause)  # the instance's repair
 
 
+def _place(job: Job) -> tuple[float, int]:
+    return job.queued_at, job.message
+
+
 class ServiceActor:
     """A service in a run."""
 
@@ -67,6 +75,9 @@ class ServiceActor:
         self.name = stage.recorder.names.code(service.name)
         self._slowdowns: list[float] = []
         self._queue: deque[Job] = deque()
+        self._rooms: list[WaitingRoom] = []
+        self._groups: dict[str, Lanes] = {}
+        self._prefetching: dict[str, Prefetching] = {}
         self._idle: deque[Worker] = deque()
         self._waiting_calls = 0
         self._outages = [0] * service.instances
@@ -84,7 +95,7 @@ class ServiceActor:
 
     def arrive(self, job: Job) -> None:
         """Let a job wait for a worker; it need not wait if one is idle."""
-        self._queue_up(job)
+        self.queue_up(job)
         if self._idle:
             self._idle.popleft().called.succeed(job)
         else:
@@ -104,14 +115,53 @@ class ServiceActor:
     def _is_full(self) -> bool:
         return self.service.inbox is not None and self._waiting_calls >= self.service.inbox
 
-    def next_job(self) -> Job | None:
-        """Return the job that has waited longest, or None."""
+    def next_job(self, instance: int) -> Job | None:
+        """Return what has waited longest of all that a worker of ``instance`` may take."""
+        if self._rooms:
+            job = self._from_a_room(instance)
+            if job is not None:
+                return job
         if not self._queue:
             return None
         job = self._queue.popleft()
         if job.is_call:
             self._waiting_calls -= 1
         return job
+
+    def _from_a_room(self, instance: int) -> Job | None:
+        """Take from a lane or from what is prefetched, if nobody has waited longer."""
+        firsts = [(room.first(instance), room) for room in self._rooms]
+        waiting = [(_place(job), job, room) for job, room in firsts if job is not None]
+        if not waiting:
+            return None
+        place, job, room = min(waiting, key=lambda entry: entry[0])
+        if self._queue and _place(self._queue[0]) < place:
+            return None
+        room.take(job)
+        return job
+
+    def offer(self, room: WaitingRoom, instance: int, attempt: "DeliveryAttempt") -> None:
+        """Hand an attempt to the worker of an instance that has been idle longest, if any is."""
+        for worker in self._idle:
+            if worker.instance == instance:
+                self._idle.remove(worker)
+                room.take(attempt)
+                worker.called.succeed(attempt)
+                return
+
+    def lanes(self, name: str, partitions: int, rebalance: float) -> list[Lane]:
+        """Return the lanes of an ordered topic, one for each partition."""
+        if name not in self._groups:
+            self._groups[name] = Lanes(self, partitions, rebalance)
+            self._rooms.append(self._groups[name])
+        return self._groups[name].lanes
+
+    def prefetching(self, name: str, prefetch: int) -> Prefetching:
+        """Return where the deliveries of a message wait with the instances."""
+        if name not in self._prefetching:
+            self._prefetching[name] = Prefetching(self, prefetch)
+            self._rooms.append(self._prefetching[name])
+        return self._prefetching[name]
 
     def withdraw(self, job: Job) -> None:
         """Take a waiting delivery out of the queue: nobody needs it any more."""
@@ -126,7 +176,7 @@ class ServiceActor:
 
     # -- what is written down ----------------------------------------------------
 
-    def _queue_up(self, job: Job) -> None:
+    def queue_up(self, job: Job) -> None:
         job.queued_at = now = self.clock._now
         job.row = [
             job.message,
@@ -157,7 +207,7 @@ class ServiceActor:
         row[_OUTCOME] = self._codes[outcome]
 
     def _turn_away(self, job: Job, outcome: str) -> None:
-        self._queue_up(job)
+        self.queue_up(job)
         self.attempt_ended(job, outcome)
         job.settle("rejected" if outcome == "rejected" else "failed")
 
@@ -191,6 +241,8 @@ class ServiceActor:
                 else:
                     self._idle.remove(worker)
                 worker.process.interrupt(self._repairs[worker.instance])
+        for room in self._rooms:
+            room.instances_down(sorted(dying))
         self._drop_connections(died)
 
     def _drop_connections(self, died: list[Job]) -> None:
@@ -208,7 +260,7 @@ class ServiceActor:
 
     def come_back(self, job: Job) -> None:
         """Put a delivery back to the front of the queue, where it was before its crash."""
-        self._queue_up(job)
+        self.queue_up(job)
         if self._idle:
             self._idle.popleft().called.succeed(job)
         else:
@@ -222,3 +274,5 @@ class ServiceActor:
             if self._outages[instance] == 0 and repair is not None:
                 self._repairs[instance] = None
                 repair.succeed()
+                for room in self._rooms:
+                    room.instances_up([instance])

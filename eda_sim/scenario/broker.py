@@ -1,8 +1,26 @@
 """What stands between publishers and subscribers, and what it costs."""
 
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated
+
 from eda_sim.scenario.delivery import Delivery
-from eda_sim.scenario.description import description
+from eda_sim.scenario.description import (
+    Count,
+    FrozenDict,
+    Name,
+    Seconds,
+    description,
+    freeze_mapping,
+)
 from eda_sim.scenario.distributions import Constant, Distribution
+
+
+@description
+class Topic:
+    """What one message name has of its own: its number of ``partitions``."""
+
+    partitions: Count | None = None
 
 
 @description
@@ -14,6 +32,10 @@ class Broker:
     ``turnaround`` how long a worker stays occupied after handling, until its
     acknowledgement has come back. All are distributions, in seconds.
 
+    ``partitions`` is how many an ordered topic has, unless ``topics`` says otherwise for
+    its message name; ``rebalance`` how long, in seconds, partitions stand still before
+    they move when an instance dies or joins.
+
     >>> from eda_sim import Delivery, Exponential, Retry, ms
     >>> broker = Broker(deliver=Exponential(5 * ms), delivery=Delivery(Retry(max_attempts=2)))
     >>> broker.publish, broker.deliver
@@ -24,3 +46,11 @@ class Broker:
     deliver: Distribution = Constant(0.0)
     turnaround: Distribution = Constant(0.0)
     delivery: Delivery = Delivery()
+    partitions: Count = 8
+    rebalance: Seconds = 3.0
+    topics: Annotated[Mapping[Name, Topic], freeze_mapping] = field(default_factory=FrozenDict)
+
+    def partitions_of(self, name: str) -> int:
+        """Return how many partitions the topic of a message name has."""
+        topic = self.topics.get(name)
+        return self.partitions if topic is None or topic.partitions is None else topic.partitions

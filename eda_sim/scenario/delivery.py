@@ -92,6 +92,11 @@ class Delivery:
         ack_timeout: seconds after which the broker takes an unacknowledged attempt for dead
             and delivers again, even if it is still being worked on (a visibility timeout).
             With it, that is also how the broker learns of a crash.
+        ordered: messages with the same key are handled in order, in one of the topic's
+            partitions, by one worker at a time; one that fails keeps those behind it.
+        retry_topic: with ``ordered``, one that fails is tried again beside the order.
+        prefetch: how many unacknowledged deliveries the broker pushes to an instance; without
+            it a free worker takes the next from the broker.
 
     Example:
         >>> Delivery(guarantee="at_most_once").retry.max_attempts
@@ -108,6 +113,9 @@ class Delivery:
     dead_letter: bool = True
     idempotent: bool | Deduplication = False
     ack_timeout: PositiveSeconds | None = None
+    ordered: bool = False
+    retry_topic: bool = False
+    prefetch: Count | None = None
 
     @model_validator(mode="after")
     def _compatible(self) -> "Delivery":
@@ -122,6 +130,16 @@ class Delivery:
                     f"ack_timeout={self.ack_timeout} needs guarantee='at_least_once', got "
                     "'at_most_once', which acknowledges before handling: leave ack_timeout out"
                 )
+        if self.retry_topic and not self.ordered:
+            raise ValueError(
+                "retry_topic needs ordered=True, got False: unordered deliveries are tried again "
+                "without keeping others; leave retry_topic out"
+            )
+        if self.ordered and self.prefetch is not None:
+            raise ValueError(
+                f"prefetch={self.prefetch} needs ordered=False, got True: a partition is handled "
+                "one message at a time; leave prefetch out"
+            )
         return self
 
     @property
