@@ -3,15 +3,19 @@
 What becomes of each of those deliveries is in ``delivery``.
 """
 
+from simpy import Interrupt
+
 from eda_sim.engine.delivery import Subscription
-from eda_sim.engine.job import OK, Job, Performance, PlannedHandler
+from eda_sim.engine.job import FAILED, OK, Job, Performance, PlannedHandler
 from eda_sim.engine.memory import Memory
-from eda_sim.engine.recorder import NOBODY, OPEN
+from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
-from eda_sim.rules.luck import times
+from eda_sim.engine.topic import Held, Topic
+from eda_sim.rules.luck import fold, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.unfolding import MessageNode
+from eda_sim.scenario.faults import BROKER
 from eda_sim.scenario.steps import Publish
 
 
@@ -45,7 +49,19 @@ class MakePublication:
         self._kind = recorder.event if is_event else recorder.command
         self._version = step.version if isinstance(step, Publish) else 1
         self._record = recorder.messages.add
-        self.takes_time = broker.publish.mean > 0
+        self._link = stage.network.link(
+            node.owner, BROKER, f"{node.address}/publish", source, node.place
+        )
+        self._when_unreachable = broker.when_unreachable
+        self._republish_after = broker.republish_after
+        self._again = turn(Rank.RETRY_DUE, node.place)
+        topic = broker.topics.get(node.name)
+        self._topic = stage.topics.get(node.name)
+        if self._topic is None and topic is not None and topic.capacity is not None:
+            self._topic = stage.topics[node.name] = Topic(stage.clock, topic.capacity)
+        self._drops = topic is not None and topic.when_full == "drop"
+        self._troubled = self._link is not None or self._topic is not None
+        self.takes_time = broker.publish.mean > 0 or self._troubled
 
     def perform(self, job: Job) -> Performance:
         """Publish as a step of a handler: the worker is held until the broker accepts."""
@@ -77,7 +93,57 @@ class MakePublication:
         latency = self._latency(request.number, tries)
         if latency:
             yield self._clock.wait(latency, self._turn + request.turn)
+        held = None
+        if self._troubled:
+            outcome = yield from self._reach_the_broker(request, tries)
+            if outcome != OK:
+                row[-1] = NEVER
+                return self._not_accepted(request, message, published_at, outcome)
+            if self._topic is not None:
+                held = Held(self._topic, len(self._subscriptions))
         row[-1] = self._clock.now
         for subscription in self._subscriptions:
-            subscription.deliver(request, message, tries, published_at)
+            subscription.deliver(request, message, tries, published_at, held)
         return OK
+
+    def _reach_the_broker(self, request: Request, tries: int) -> Performance:
+        """Publish until the broker has confirmed, as far as the policy goes."""
+        link, attempt = self._link, 1
+        while link is not None and not link.passes(request.number, fold(tries, attempt)):
+            if self._when_unreachable != "wait":
+                return FAILED if self._when_unreachable == "fail" else "lost"
+            cut = link.cut
+            if cut is not None:
+                yield cut.over
+            else:
+                yield self._clock.wait(self._republish_after, self._again + request.turn)
+                attempt += 1
+        return (yield from self._enter_the_topic())
+
+    def _enter_the_topic(self) -> Performance:
+        """Wait for room in a topic with a capacity, or see the message dropped."""
+        topic = self._topic
+        if topic is None:
+            return OK
+        if not topic.is_full:
+            topic.enter()
+            return OK
+        if self._drops:
+            return "lost"
+        room = topic.wait()
+        try:
+            yield room
+        except Interrupt:
+            topic.give_up(room)
+            raise
+        return OK
+
+    def _not_accepted(
+        self, request: Request, message: int, published_at: float, outcome: str
+    ) -> str:
+        """The message is lost: whoever should have had it goes without."""
+        if outcome == "lost":
+            for subscription in self._subscriptions:
+                subscription.lose(request, message, published_at)
+            return OK
+        return FAILED

@@ -11,7 +11,9 @@ from typing import Any
 from simpy import Event, Interrupt
 
 from eda_sim.engine.breaker import Breaker
+from eda_sim.engine.clock import Callback
 from eda_sim.engine.job import FAILED, FAILED_PERMANENTLY, OK, Job, Performance, PlannedHandler
+from eda_sim.engine.links import Link
 from eda_sim.engine.memory import Memory
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
@@ -79,6 +81,11 @@ class MakeCall:
         self._backoff = step.retry.backoff if step.retry else None
         self._breaker = breaker
         self._memory = memory
+        callee = handler.service.service.name
+        self._link_there, self._link_back = (
+            stage.network.link(node.owner, callee, f"{address}/{way}", source, place)
+            for way in ("there", "back")
+        )
         self._there = times(stage.luck, network, f"{address}/there", source, place)
         self._back = times(stage.luck, network, f"{address}/back", source, place)
         self._jitter = Times(stage.luck.stream(f"{address}/jitter", source, place), float)
@@ -152,20 +159,50 @@ class MakeCall:
                 self._times_out + request.turn,
                 lambda _: attempt.answer("timed_out"),
             )
-        clock.then(
+        self._travel(
+            self._link_there,
             self._there(request.number, attempt.tries),
-            self._arrives + request.turn,
+            self._arrives,
+            attempt,
             lambda _: self.handler.service.arrive_call(attempt),
         )
+        link = self._link_there
+        if link is not None and link.doubles(request.number, attempt.tries):
+            # The second arrival is an attempt like any other, but nobody awaits its reply.
+            twin = CallAttempt(self, request, attempt.message, fold(attempt.tries, 2), 1)
+            self._travel(
+                link,
+                self._there(request.number, attempt.tries),
+                self._arrives,
+                twin,
+                lambda _: self.handler.service.arrive_call(twin),
+            )
 
     def send_back(self, attempt: CallAttempt, outcome: str) -> None:
         """Let a reply travel back to the caller."""
-        request = attempt.request
-        self.clock.then(
-            self._back(request.number, attempt.tries),
-            self._replies + request.turn,
+        self._travel(
+            self._link_back,
+            self._back(attempt.request.number, attempt.tries),
+            self._replies,
+            attempt,
             lambda _: attempt.answer(outcome),
         )
+
+    def _travel(
+        self,
+        link: Link | None,
+        latency: float,
+        turn: int,
+        attempt: CallAttempt,
+        arrive: Callback,
+    ) -> None:
+        """Let a message cross the network; on a troubled link it may never arrive."""
+        request = attempt.request
+        if link is not None:
+            if not link.passes(request.number, attempt.tries):
+                return
+            latency += link.held_up(request.number, attempt.tries)
+        self.clock.then(latency, turn + request.turn, arrive)
 
     def _back_off(self, request: Request, tries: int, attempt: int) -> Event:
         assert self._backoff is not None

@@ -49,7 +49,7 @@ class Clients:
         for number, time in enumerate(self._source.arrivals.times(gaps)):
             if time >= self._duration:
                 return
-            request = Request(self._position, number)
+            request = Request(self._position, number, time)
             if self._keys is not None and self._source.keys is not None:
                 request.key = self._source.keys.key(self._keys.uniform(number))
             yield self._clock.wait_until(time, _STARTS + request.turn)

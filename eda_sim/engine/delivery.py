@@ -11,9 +11,11 @@ from typing import Protocol
 from simpy import Event
 
 from eda_sim.engine.job import FAILED, OK, Job, PlannedHandler
+from eda_sim.engine.links import Link
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
+from eda_sim.engine.topic import Held
 from eda_sim.engine.waiting import Lane, Prefetching
 from eda_sim.rules.lifecycle import BACKING_OFF, HANDLING, TRAVELLING, WAITING
 from eda_sim.rules.luck import Times, fold, times
@@ -21,6 +23,7 @@ from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.partitioning import partition_of
 from eda_sim.rules.tables import DELIVERIES, DELIVERY_OUTCOMES
 from eda_sim.rules.unfolding import MessageNode
+from eda_sim.scenario.faults import BROKER
 
 _AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
     "available_at", "ended_at", "attempts", "outcome"
@@ -72,6 +75,10 @@ class Subscription:
         self.times_out = turn(Rank.TIMEOUT, place)
         self.due = turn(Rank.RETRY_DUE, place)
         self._record = stage.recorder.deliveries.add
+        name = description.service.name
+        self.link = stage.network.link(BROKER, name, f"{address}/deliver", source, place)
+        self.ack_link = stage.network.link(name, BROKER, f"{address}/acknowledge", source, place)
+        self.republish_after = broker.republish_after
         self.codes = {name: stage.recorder.names.code(name) for name in DELIVERY_OUTCOMES}
         self.retry_topic = policy.retry_topic
         self.lanes: list[Lane] = []
@@ -84,7 +91,14 @@ class Subscription:
         # Whether a delivery must know which of its attempts waits.
         self.remembers = policy.ordered or policy.ack_timeout is not None
 
-    def deliver(self, request: Request, message: int, tries: int, published_at: float) -> None:
+    def deliver(
+        self,
+        request: Request,
+        message: int,
+        tries: int,
+        published_at: float,
+        held: Held | None = None,
+    ) -> None:
         """Let an accepted message travel to the subscriber."""
         service = self.handler.service.name
         row = [message, request.id, service, published_at, NEVER, NEVER, 0, OPEN]
@@ -96,9 +110,51 @@ class Subscription:
             lane.join(delivery)
         elif self.prefetching is not None:
             delivery.queue = self.prefetching
+        delivery.held = held
+        if self.link is not None:
+            self._travel(self.link, delivery, 1)
+            return
         self.clock.then(
             self.travel(request.number, tries), self.arrives + request.turn, delivery.available
         )
+
+    def lose(self, request: Request, message: int, published_at: float) -> None:
+        """Write down a delivery that never came about: its message was lost on the way."""
+        row = [
+            message,
+            request.id,
+            self.handler.service.name,
+            published_at,
+            NEVER,
+            self.clock.now,
+            0,
+            self.codes["lost"],
+        ]
+        self._record(row)
+
+    def _travel(self, link: Link, delivery: "Delivery", attempt: int) -> None:
+        """Let a message cross a troubled link: the broker sends it until it has arrived."""
+        request, tries = delivery.request, fold(delivery.tries, attempt)
+        cut = link.cut
+        if cut is not None:
+            assert cut.over.callbacks is not None
+            cut.over.callbacks.append(lambda _: self._travel(link, delivery, attempt))
+        elif link.loses(request.number, tries):
+            if self.at_most_once:
+                delivery.lost_on_the_way()
+            else:
+                self.clock.then(
+                    self.republish_after,
+                    self.arrives + request.turn,
+                    lambda _: self._travel(link, delivery, attempt + 1),
+                )
+        else:
+            delay = self.travel(request.number, delivery.tries)
+            delay += link.held_up(request.number, tries)
+            self.clock.then(delay, self.arrives + request.turn, delivery.available)
+            if link.doubles(request.number, tries):
+                twin = delivery.doubled()
+                self.clock.then(delay, self.arrives + request.turn, twin.available)
 
 
 class Delivery:
@@ -107,6 +163,7 @@ class Delivery:
     __slots__ = (
         "_row",
         "attempts",
+        "held",
         "lane",
         "message",
         "queue",
@@ -128,6 +185,7 @@ class Delivery:
         self.waiting: DeliveryAttempt | None = None
         self.queue: Queue = subscription.handler.service
         self.lane: Lane | None = None
+        self.held: Held | None = None
         self.state = TRAVELLING
         self._row = row
 
@@ -136,6 +194,20 @@ class Delivery:
         self.state = self.state["available"]
         self._row[_AVAILABLE_AT] = self.subscription.clock._now
         self.queue.arrive(self._next_attempt())
+
+    def doubled(self) -> "Delivery":
+        """Return a second arrival of the same message: nobody counts it, but it is handled."""
+        tries = fold(self.tries, 2)
+        twin = Delivery(self.subscription, self.request, self.message, tries, list(self._row))
+        twin.queue = self.queue
+        if self.lane is not None:
+            twin.lane = self.lane
+            self.lane.join(twin)
+        return twin
+
+    def lost_on_the_way(self) -> None:
+        """It never arrives, and nobody sends it again."""
+        self._end("discarded", self.subscription.clock.now)
 
     def _next_attempt(self) -> "DeliveryAttempt":
         self.attempts += 1
@@ -158,6 +230,11 @@ class Delivery:
 
     def settle(self, attempt: "DeliveryAttempt", outcome: str, handled_at: float) -> None:
         """An attempt is over: done, to be tried again, or given up."""
+        link = self.subscription.ack_link
+        heard = link is None or link.passes(self.request.number, attempt.tries)
+        if not heard and not self.subscription.at_most_once:
+            self._unheard(attempt)
+            return
         if outcome is OK:
             if self.state is HANDLING:
                 self._end("acknowledged", handled_at)
@@ -171,6 +248,13 @@ class Delivery:
                 self._back_off(attempt)
             else:
                 self._end(self.subscription.given_up, handled_at)
+
+    def _unheard(self, attempt: "DeliveryAttempt") -> None:
+        """The acknowledgement got lost: the broker sees the connection break, or its timeout."""
+        is_current = attempt.attempt == self.attempts and self.state is HANDLING
+        if is_current and self.subscription.ack_timeout is None:
+            self.state = self.state["acknowledgement lost"]
+            self.queue.come_back(self._next_attempt())
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
         """The instance died: the broker sees the connection break, or waits for its timeout."""
@@ -233,6 +317,8 @@ class Delivery:
         self._row[_OUTCOME] = self.subscription.codes[self.state.name]
         if self.lane is not None:
             self.lane.leave(self)
+        if self.held is not None:
+            self.held.ended()
 
 
 class DeliveryAttempt(Job):

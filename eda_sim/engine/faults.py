@@ -4,34 +4,57 @@ A scheduled fault is one process that waits, breaks and repairs; a random one
 does so again and again while traffic arrives, with its own luck.
 """
 
+from collections.abc import Iterator, Sequence
+
 from eda_sim.engine.job import Process
-from eda_sim.engine.recorder import NEVER, OPEN
+from eda_sim.engine.links import touches
+from eda_sim.engine.recorder import NEVER, OPEN, Row
+from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.luck import Times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.scenario.distributions import Exponential
-from eda_sim.scenario.faults import Fault, Outage, Slowdown
+from eda_sim.scenario.faults import (
+    BROKER,
+    BrokerOutage,
+    Fault,
+    Outage,
+    Partition,
+    Slowdown,
+    target,
+)
 
 
 class FaultActor:
     """One fault of the scenario in a run."""
 
     def __init__(self, stage: Stage, number: int, fault: Fault) -> None:
+        self._stage = stage
         self._clock = stage.clock
         self._luck = stage.luck
         self._number = number
         self._fault = fault
-        self._service = stage.services[fault.service]
         self._duration = stage.scenario.duration
         self._record = stage.recorder.faults.add
         code = stage.recorder.names.code
-        self._kind, self._target = code(fault.kind), code(fault.service)
-        present = self._service.service.instances
-        hit = fault.instances if isinstance(fault, Outage) else None
-        self._instances = range(hit or present)
+        self._kind, self._target = code(fault.kind), code(target(fault))
+        self._instances: Sequence[int] = ()
+        if isinstance(fault, Outage):
+            service = stage.services[fault.service].service
+            self._instances = range(fault.instances or service.instances)
         self._begins = turn(Rank.FAULT_BEGINS, number)
         self._ends = turn(Rank.FAULT_ENDS, number)
-        stage.clock.process(self._scheduled() if fault.at is not None else self._random())
+        if fault.mtbf is not None:
+            stage.clock.process(self._random())
+        else:
+            stage.clock.process(self._scheduled() if fault.at is not None else self._always())
+
+    def _always(self) -> Process:
+        """A link that is bad from beginning to end."""
+        self._write_down()
+        self._begin()
+        return
+        yield
 
     def _scheduled(self) -> Process:
         assert self._fault.at is not None
@@ -42,7 +65,7 @@ class FaultActor:
     def _random(self) -> Process:
         assert self._fault.mtbf is not None
         assert self._fault.mttr is not None
-        name = f"{self._fault.kind} of {self._fault.service}"
+        name = f"{self._fault.kind} of {target(self._fault)}"
         up = Times(self._luck.stream(name, "up"), Exponential(self._fault.mtbf).quantile)
         down = Times(self._luck.stream(name, "down"), Exponential(self._fault.mttr).quantile)
         time, occurrence = 0.0, 0
@@ -52,24 +75,46 @@ class FaultActor:
             yield from self._break(time)
             occurrence += 1
 
-    def _break(self, until: float) -> Process:
-        factor = self._fault.factor if isinstance(self._fault, Slowdown) else NEVER
+    def _write_down(self) -> Row:
+        fault = self._fault
+        factor = fault.factor if isinstance(fault, Slowdown) else NEVER
         hit, now = len(self._instances), self._clock.now
         row = [self._number, self._kind, self._target, hit, factor, now, OPEN]
         self._record(row)
+        return row
+
+    def _break(self, until: float) -> Process:
+        row = self._write_down()
         self._begin()
         yield self._clock.wait_until(until, self._ends)
         row[-1] = self._clock.now
         self._end()
 
     def _begin(self) -> None:
-        if isinstance(self._fault, Slowdown):
-            self._service.slow_down(self._fault.factor)
+        fault = self._fault
+        if isinstance(fault, Outage):
+            self._stage.services[fault.service].instances_down(self._instances)
+        elif isinstance(fault, Slowdown):
+            self._stage.services[fault.service].slow_down(fault.factor)
         else:
-            self._service.instances_down(self._instances)
+            self._stage.network.conditions[self._number].begin()
+            for service in self._cut_off():
+                service.pause_deliveries()
 
     def _end(self) -> None:
-        if isinstance(self._fault, Slowdown):
-            self._service.recover_from(self._fault.factor)
+        fault = self._fault
+        if isinstance(fault, Outage):
+            self._stage.services[fault.service].instances_up(self._instances)
+        elif isinstance(fault, Slowdown):
+            self._stage.services[fault.service].recover_from(fault.factor)
         else:
-            self._service.instances_up(self._instances)
+            self._stage.network.conditions[self._number].end()
+            for service in self._cut_off():
+                service.resume_deliveries()
+
+    def _cut_off(self) -> Iterator[ServiceActor]:
+        """Yield the services to which the broker cannot dispatch while this lasts."""
+        if isinstance(self._fault, (BrokerOutage, Partition)):
+            for name, service in self._stage.services.items():
+                if touches(self._fault, name, BROKER):
+                    yield service

@@ -8,12 +8,13 @@ from eda_sim.rules.unfolding import message_id, request_id
 class Request:
     """A request: its number in its source, its key, and its turn at one instant."""
 
-    __slots__ = ("_repetitions", "id", "key", "number", "turn")
+    __slots__ = ("_repetitions", "id", "key", "number", "started_at", "turn")
 
-    def __init__(self, source: int, number: int) -> None:
+    def __init__(self, source: int, number: int, started_at: float) -> None:
         self.number = number
         self.id = request_id(source, number)
         self.key = self.id
+        self.started_at = started_at
         self.turn = request_turn(self.id)
         self._repetitions: dict[int, int] | None = None
 

@@ -75,6 +75,8 @@ class ServiceActor:
         self.name = stage.recorder.names.code(service.name)
         self._slowdowns: list[float] = []
         self._queue: deque[Job] = deque()
+        self._pauses = 0  # faults that keep the broker from dispatching
+        self._held_back: list[Job] = []
         self._rooms: list[WaitingRoom] = []
         self._groups: dict[str, Lanes] = {}
         self._prefetching: dict[str, Prefetching] = {}
@@ -96,7 +98,9 @@ class ServiceActor:
     def arrive(self, job: Job) -> None:
         """Let a job wait for a worker; it need not wait if one is idle."""
         self.queue_up(job)
-        if self._idle:
+        if self._pauses and not job.is_call:
+            self._held_back.append(job)
+        elif self._idle:
             self._idle.popleft().called.succeed(job)
         else:
             self._queue.append(job)
@@ -117,7 +121,7 @@ class ServiceActor:
 
     def next_job(self, instance: int) -> Job | None:
         """Return what has waited longest of all that a worker of ``instance`` may take."""
-        if self._rooms:
+        if self._rooms and not self._pauses:
             job = self._from_a_room(instance)
             if job is not None:
                 return job
@@ -142,7 +146,7 @@ class ServiceActor:
 
     def offer(self, room: WaitingRoom, instance: int, attempt: "DeliveryAttempt") -> None:
         """Hand an attempt to the worker of an instance that has been idle longest, if any is."""
-        for worker in self._idle:
+        for worker in () if self._pauses else self._idle:
             if worker.instance == instance:
                 self._idle.remove(worker)
                 room.take(attempt)
@@ -165,7 +169,7 @@ class ServiceActor:
 
     def withdraw(self, job: Job) -> None:
         """Take a waiting delivery out of the queue: nobody needs it any more."""
-        self._queue.remove(job)
+        (self._held_back if job in self._held_back else self._queue).remove(job)
         self.attempt_ended(job, "withdrawn")
 
     def idle(self, worker: Worker) -> Event:
@@ -210,6 +214,27 @@ class ServiceActor:
         self.queue_up(job)
         self.attempt_ended(job, outcome)
         job.settle("rejected" if outcome == "rejected" else "failed")
+
+    # -- the broker out of reach -------------------------------------------------
+
+    def pause_deliveries(self) -> None:
+        """The broker can dispatch nothing to this service; calls go on."""
+        self._pauses += 1
+        self._held_back += [job for job in self._queue if not job.is_call]
+        self._queue = deque(job for job in self._queue if job.is_call)
+
+    def resume_deliveries(self) -> None:
+        """What was held back waits again, in its old order."""
+        self._pauses -= 1
+        if self._pauses:
+            return
+        self._queue = deque(sorted([*self._queue, *self._held_back], key=_place))
+        self._held_back = []
+        for worker in list(self._idle):
+            job = self.next_job(worker.instance)
+            if job is not None:
+                self._idle.remove(worker)
+                worker.called.succeed(job)
 
     # -- slowdowns -----------------------------------------------------------------
 
@@ -261,7 +286,9 @@ class ServiceActor:
     def come_back(self, job: Job) -> None:
         """Put a delivery back to the front of the queue, where it was before its crash."""
         self.queue_up(job)
-        if self._idle:
+        if self._pauses:
+            self._held_back.insert(0, job)
+        elif self._idle:
             self._idle.popleft().called.succeed(job)
         else:
             self._queue.appendleft(job)

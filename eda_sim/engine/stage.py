@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eda_sim.engine.clock import Clock
+from eda_sim.engine.links import Network
 from eda_sim.engine.recorder import Recorder
+from eda_sim.engine.topic import Topic
 from eda_sim.rules.luck import Luck
 from eda_sim.scenario.scenario import Scenario
 
@@ -18,10 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Stage:
-    """One run's scenario, clock, luck, recorder and services."""
+    """One run's scenario, clock, luck, recorder, services, topics and network."""
 
     scenario: Scenario
     luck: Luck
     clock: Clock = field(default_factory=Clock)
     recorder: Recorder = field(default_factory=Recorder)
     services: dict[str, "ServiceActor"] = field(default_factory=dict)
+    topics: dict[str, Topic] = field(default_factory=dict)
+    network: Network = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.network = Network(self)

@@ -25,6 +25,7 @@ from eda_sim.engine.stage import Stage
 from eda_sim.rules.luck import Chance, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.unfolding import BranchNode, WorkNode
+from eda_sim.scenario.faults import PoisonMessages
 
 
 class DoWork:
@@ -44,6 +45,7 @@ class DoWork:
         if work.permanent:
             stream = luck.stream(f"{address}/permanent", source, place)
             self._permanent = Chance(stream, work.permanent)
+        self._troubles = stage.network.of_work(node.owner, work.label, address, source, place)
         self._turn = turn(Rank.WORK_ENDS, place)
         self._label = stage.recorder.names.code(work.label)
         self._record = stage.recorder.effects.add
@@ -53,6 +55,7 @@ class DoWork:
         memory, request = self._memory, job.request
         if memory is not None and memory.knows(job.message, self):
             return OK
+        trouble = self._trouble(job) if self._troubles else None
         duration = self._duration(request.number, job.tries) * self._service.pace
         yield Due(self._clock, self._clock._now + duration, self._turn + request.turn)
         if self._transient is not None and self._transient(request.number, job.tries):
@@ -60,6 +63,8 @@ class DoWork:
         # A poison message is one for good: whichever the try, the draw is the same.
         if self._permanent is not None and self._permanent(request.number, 0):
             return FAILED_PERMANENTLY
+        if trouble is not None:
+            return trouble
         if memory is not None:
             if memory.knows(job.message, self):  # another attempt was quicker
                 return OK
@@ -68,6 +73,17 @@ class DoWork:
             [request.id, job.message, self._service.name, self._label, self._clock._now, NEVER]
         )
         return OK
+
+    def _trouble(self, job: Job) -> str | None:
+        """Say how faults of the scenario will make this attempt fail, if they do."""
+        request = job.request
+        for condition, chance in self._troubles:
+            if isinstance(condition.fault, PoisonMessages):
+                if condition.covers(request.started_at) and chance(request.number, 0):
+                    return FAILED_PERMANENTLY
+            elif condition.active and chance(request.number, job.tries):
+                return FAILED
+        return None
 
 
 class DoInParallel:

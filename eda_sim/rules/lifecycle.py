@@ -84,7 +84,7 @@ LOST = State("lost")
 
 DELIVERY = _lifecycle(
     "delivery",
-    (TRAVELLING, {"available": WAITING}),
+    (TRAVELLING, {"available": WAITING, "discarded": LOST}),
     (WAITING, {"dispatched": HANDLING, "acknowledged late": HANDLED}),
     (
         HANDLING,
@@ -93,6 +93,7 @@ DELIVERY = _lifecycle(
             "failed": BACKING_OFF,
             "crashed": WAITING,
             "acknowledgement timed out": WAITING,
+            "acknowledgement lost": WAITING,
             "dead_lettered": DEAD_LETTERED,
             "discarded": LOST,
         },

@@ -4,14 +4,24 @@ Each part checks itself when it is built; these are the rules that only the
 whole can break. Every message says where, which rule, which value, and what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from eda_sim.errors import InvalidInput, nearest
-from eda_sim.scenario.faults import Outage
-from eda_sim.scenario.messages import Mention, edges, handlers_of, mentions, name_of
-from eda_sim.scenario.steps import Call, Publish, Send
+from eda_sim.scenario.faults import (
+    BROKER,
+    BadDeployment,
+    BrokerOutage,
+    LinkFault,
+    Outage,
+    Partition,
+    PoisonMessages,
+    ServiceFault,
+)
+from eda_sim.scenario.messages import Mention, edges, flatten, handlers_of, mentions, name_of
+from eda_sim.scenario.service import Service
+from eda_sim.scenario.steps import Call, Publish, Send, Work
 
 if TYPE_CHECKING:
     from eda_sim.scenario.scenario import Scenario
@@ -49,10 +59,15 @@ def _unique(room: str, names: Sequence[str]) -> None:
 
 def _apart(scenario: "Scenario", said: Sequence[Mention]) -> None:
     services = {service.name for service in scenario.services}
+    if BROKER in services:
+        raise InvalidInput(
+            f"services[{BROKER!r}] must not be named like the broker: give it another name"
+        )
     for source in scenario.traffic:
-        if source.name in services:
+        if source.name in services or source.name == BROKER:
             raise InvalidInput(
-                f"traffic[{source.name!r}] must not be named like a service: give it another name="
+                f"traffic[{source.name!r}] must not be named like a service or the broker: "
+                "give it another name="
             )
     events = {name_of(m.step) for m in said if isinstance(m.step, Publish)}
     for name in sorted(events & (services | {source.name for source in scenario.traffic})):
@@ -118,12 +133,18 @@ def _no_cycle(scenario: "Scenario") -> None:
 
 def _faults(scenario: "Scenario") -> None:
     services = {service.name: service for service in scenario.services}
+    sources = {source.name for source in scenario.traffic}
+    broker = {BROKER} if scenario.broker is not None else set()
     for i, fault in enumerate(scenario.faults):
-        if fault.service not in services:
+        if isinstance(fault, ServiceFault):
+            _known(f"faults[{i}].service", fault.service, services, "a service")
+        elif isinstance(fault, BrokerOutage) and not broker:
             raise InvalidInput(
-                f"faults[{i}].service must name a service, got {fault.service!r}: "
-                f"{nearest(fault.service, services)}"
+                f"faults[{i}] must hit a broker, but there is none: add broker=Broker()"
             )
+        elif isinstance(fault, LinkFault):
+            for side in _sides(fault):
+                _known(f"faults[{i}]", side, {*services, *sources, *broker}, "a side of a link")
         if isinstance(fault, Outage) and fault.instances is not None:
             present = services[fault.service].instances
             if fault.instances > present:
@@ -131,3 +152,22 @@ def _faults(scenario: "Scenario") -> None:
                     f"faults[{i}].instances must be <= {present}, the instances of "
                     f"{fault.service!r}, got {fault.instances}"
                 )
+        if isinstance(fault, (PoisonMessages, BadDeployment)) and fault.label is not None:
+            labels = _labels(services[fault.service])
+            _known(f"faults[{i}].label", fault.label, labels, f"a work of {fault.service!r}")
+
+
+def _known(where: str, name: str, known: Collection[str], what: str) -> None:
+    if name not in known:
+        raise InvalidInput(f"{where} must name {what}, got {name!r}: {nearest(name, known)}")
+
+
+def _sides(fault: LinkFault) -> Sequence[str]:
+    if isinstance(fault, Partition):
+        return (*fault.side, *fault.other)
+    return tuple(fault.between or ())
+
+
+def _labels(service: Service) -> set[str]:
+    steps = [step for handler in service.handlers.values() for step in flatten(handler.steps)]
+    return {step.label for step in steps if isinstance(step, Work)}

@@ -1,9 +1,11 @@
 """What goes wrong: scheduled (``at``, ``lasts``) or random (``mtbf``, ``mttr``).
 
 Random faults come and go for as long as traffic arrives: up for an exponential
-time with mean ``mtbf``, down for one with mean ``mttr``, all in seconds.
+time with mean ``mtbf``, down for one with mean ``mttr``, all in seconds. A fault
+of a link that says neither lasts for the whole run.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -12,12 +14,19 @@ from eda_sim.scenario.description import (
     Count,
     Name,
     PositiveSeconds,
+    Probability,
     Seconds,
     description,
+    freeze_sequence,
 )
+from eda_sim.scenario.distributions import Constant, Distribution
+
+BROKER = "broker"  # how the sides of a link call the broker
 
 
-def _scheduled_or_random(fault: Any) -> None:
+def _scheduled_or_random(fault: Any, or_always: bool = False) -> None:
+    if or_always and (fault.at, fault.lasts, fault.mtbf, fault.mttr) == (None, None, None, None):
+        return
     scheduled = fault.at is not None, fault.lasts is not None
     random = fault.mtbf is not None, fault.mttr is not None
     if (scheduled, random) not in (((True, True), (False, False)), ((False, False), (True, True))):
@@ -81,4 +90,190 @@ class Slowdown:
         return self
 
 
-Fault = Annotated[Outage | Slowdown, Field(discriminator="kind")]
+@description
+class BrokerOutage:
+    """The broker is down.
+
+    Publishers wait, fail or lose their message, as ``Broker.when_unreachable`` says; nothing
+    is dispatched; acknowledgements do not arrive, so what was being handled comes again.
+    """
+
+    at: Seconds | None = None
+    lasts: PositiveSeconds | None = None
+    mtbf: PositiveSeconds | None = None
+    mttr: PositiveSeconds | None = None
+    kind: Literal["broker_outage"] = "broker_outage"
+
+    @model_validator(mode="after")
+    def _when(self) -> "BrokerOutage":
+        _scheduled_or_random(self)
+        return self
+
+
+Side = Annotated[Sequence[Name], Field(min_length=1), freeze_sequence]
+
+
+@description
+class Partition:
+    """Nothing passes between two sides of the network, in either direction.
+
+    A side is a list of services, sources of traffic and ``"broker"``. A call that cannot
+    pass is not refused: its caller hears nothing until its timeout.
+    """
+
+    side: Side
+    other: Side
+    at: Seconds | None = None
+    lasts: PositiveSeconds | None = None
+    mtbf: PositiveSeconds | None = None
+    mttr: PositiveSeconds | None = None
+    kind: Literal["partition"] = "partition"
+
+    @model_validator(mode="after")
+    def _when(self) -> "Partition":
+        _scheduled_or_random(self)
+        if both := sorted(set(self.side) & set(self.other)):
+            raise ValueError(
+                f"must have two different sides, got {both[0]!r} on both: leave it out"
+            )
+        return self
+
+
+Between = Annotated[Sequence[Name], Field(min_length=2, max_length=2), freeze_sequence]
+
+
+@description
+class Loss:
+    """A message gets lost with ``probability`` on a link (on all links, if not said).
+
+    What a lost message means depends on who sent it: a call waits for its timeout, a
+    publisher waits, fails or loses it (``Broker.when_unreachable``), the broker delivers
+    again unless at most once, and a lost acknowledgement brings the message again.
+    """
+
+    probability: Probability
+    between: Between | None = None
+    at: Seconds | None = None
+    lasts: PositiveSeconds | None = None
+    mtbf: PositiveSeconds | None = None
+    mttr: PositiveSeconds | None = None
+    kind: Literal["loss"] = "loss"
+
+    @model_validator(mode="after")
+    def _when(self) -> "Loss":
+        _scheduled_or_random(self, or_always=True)
+        return self
+
+
+@description
+class Duplicates:
+    """A call or a delivery arrives twice with ``probability`` on a link."""
+
+    probability: Probability
+    between: Between | None = None
+    at: Seconds | None = None
+    lasts: PositiveSeconds | None = None
+    mtbf: PositiveSeconds | None = None
+    mttr: PositiveSeconds | None = None
+    kind: Literal["duplicates"] = "duplicates"
+
+    @model_validator(mode="after")
+    def _when(self) -> "Duplicates":
+        _scheduled_or_random(self, or_always=True)
+        return self
+
+
+@description
+class Reordering:
+    """A call or a delivery is held up by ``delay`` with ``probability``: others overtake it."""
+
+    probability: Probability
+    delay: Distribution = Constant(1.0)
+    between: Between | None = None
+    at: Seconds | None = None
+    lasts: PositiveSeconds | None = None
+    mtbf: PositiveSeconds | None = None
+    mttr: PositiveSeconds | None = None
+    kind: Literal["reordering"] = "reordering"
+
+    @model_validator(mode="after")
+    def _when(self) -> "Reordering":
+        _scheduled_or_random(self, or_always=True)
+        return self
+
+
+@description
+class PoisonMessages:
+    """Of the requests that start meanwhile, ``probability`` fail for good at a work of ``service``.
+
+    Which work: the one with ``label``, or all of them.
+    """
+
+    service: Name
+    probability: Probability
+    label: Name | None = None
+    at: Seconds | None = None
+    lasts: PositiveSeconds | None = None
+    mtbf: PositiveSeconds | None = None
+    mttr: PositiveSeconds | None = None
+    kind: Literal["poison_messages"] = "poison_messages"
+
+    @model_validator(mode="after")
+    def _when(self) -> "PoisonMessages":
+        _scheduled_or_random(self)
+        return self
+
+
+@description
+class BadDeployment:
+    """Work that ``service`` starts meanwhile fails with ``probability``, until the rollback.
+
+    The failures are transient: they may not meet another try. ``label`` narrows it to one
+    work.
+    """
+
+    service: Name
+    probability: Probability
+    label: Name | None = None
+    at: Seconds | None = None
+    lasts: PositiveSeconds | None = None
+    mtbf: PositiveSeconds | None = None
+    mttr: PositiveSeconds | None = None
+    kind: Literal["bad_deployment"] = "bad_deployment"
+
+    @model_validator(mode="after")
+    def _when(self) -> "BadDeployment":
+        _scheduled_or_random(self)
+        return self
+
+
+ServiceFault = Outage | Slowdown | PoisonMessages | BadDeployment
+LinkFault = Partition | Loss | Duplicates | Reordering
+
+Fault = Annotated[
+    Outage
+    | Slowdown
+    | BrokerOutage
+    | Partition
+    | Loss
+    | Duplicates
+    | Reordering
+    | PoisonMessages
+    | BadDeployment,
+    Field(discriminator="kind"),
+]
+
+
+def target(fault: Fault) -> str:
+    """Return whom a fault hits, readably.
+
+    >>> target(Partition(["orders"], ["broker"], at=1, lasts=1))
+    'orders | broker'
+    """
+    if isinstance(fault, ServiceFault):
+        return fault.service
+    if isinstance(fault, BrokerOutage):
+        return BROKER
+    if isinstance(fault, Partition):
+        return f"{', '.join(fault.side)} | {', '.join(fault.other)}"
+    return " | ".join(fault.between) if fault.between else "every link"

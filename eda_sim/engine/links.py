@@ -1,0 +1,156 @@
+"""The network between any two sides, where it is troubled.
+
+Where no fault of the scenario can ever touch a link there is no ``Link``, and a
+message just takes its latency. Otherwise a link knows the faults that may be
+active on it, and draws, for each message, whether it is lost, doubled or held up.
+"""
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from simpy import Event
+
+from eda_sim.engine.clock import Clock
+from eda_sim.rules.luck import Chance, Draw, times
+from eda_sim.scenario.faults import (
+    BROKER,
+    BadDeployment,
+    BrokerOutage,
+    Fault,
+    LinkFault,
+    Loss,
+    Outage,
+    Partition,
+    PoisonMessages,
+    Reordering,
+    Slowdown,
+)
+
+if TYPE_CHECKING:
+    from eda_sim.engine.stage import Stage
+
+
+class Condition:
+    """A fault that is or is not active now; it tells whoever waits for its end."""
+
+    def __init__(self, clock: Clock, fault: Fault, number: int) -> None:
+        self._clock = clock
+        self.fault = fault
+        self.number = number
+        self.active = False
+        self.over = Event(clock)
+        self._windows: list[list[float]] = []
+
+    def covers(self, time: float) -> bool:
+        """Say whether the fault was active at an earlier ``time``."""
+        return any(begin <= time < end for begin, end in self._windows)
+
+    def begin(self) -> None:
+        """The fault begins."""
+        self.active = True
+        self._windows.append([self._clock.now, inf])
+        self.over = Event(self._clock)
+
+    def end(self) -> None:
+        """The fault is over."""
+        self.active = False
+        self._windows[-1][1] = self._clock.now
+        self.over.succeed()
+
+
+def touches(fault: Fault, one: str, other: str) -> bool:
+    """Say whether a fault can trouble messages between two sides."""
+    if isinstance(fault, BrokerOutage):
+        return BROKER in (one, other)
+    if isinstance(fault, Partition):
+        return (one in fault.side and other in fault.other) or (
+            one in fault.other and other in fault.side
+        )
+    if isinstance(fault, LinkFault):
+        return fault.between is None or {one, other} == set(fault.between)
+    return False
+
+
+class Network:
+    """The conditions of a run: which faults of links, the broker and work are active."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+        self.conditions = {
+            number: Condition(stage.clock, fault, number)
+            for number, fault in enumerate(stage.scenario.faults)
+            if not isinstance(fault, (Outage, Slowdown))
+        }
+
+    def link(self, one: str, other: str, address: str, source: str, place: int) -> "Link | None":
+        """Return the link for one message's way, or None if it can never be troubled."""
+        conditions = [c for c in self.conditions.values() if touches(c.fault, one, other)]
+        if not conditions:
+            return None
+        return Link(self._stage, conditions, address, source, place)
+
+    def of_work(
+        self, service: str, label: str, address: str, source: str, place: int
+    ) -> list[tuple[Condition, Chance]]:
+        """Return the conditions under which a work may fail, and how likely that is."""
+        found = []
+        for condition in self.conditions.values():
+            fault = condition.fault
+            if not isinstance(fault, (PoisonMessages, BadDeployment)) or fault.service != service:
+                continue
+            if fault.label in (None, label):
+                where = f"{address}/{fault.kind} {condition.number}"
+                chance = Chance(self._stage.luck.stream(where, source, place), fault.probability)
+                found.append((condition, chance))
+        return found
+
+
+class Link:
+    """The way of one message at one place in the unfolding."""
+
+    def __init__(
+        self, stage: "Stage", conditions: list[Condition], address: str, source: str, place: int
+    ) -> None:
+        self._clock = stage.clock
+        self._cuts = [c for c in conditions if isinstance(c.fault, (BrokerOutage, Partition))]
+        self._losses: list[tuple[Condition, Chance]] = []
+        self._doublings: list[tuple[Condition, Chance]] = []
+        self._delays: list[tuple[Condition, Chance, Draw]] = []
+        for condition in conditions:
+            fault = condition.fault
+            where = f"{address}/{fault.kind} {condition.number}"
+            if not isinstance(fault, LinkFault) or isinstance(fault, Partition):
+                continue
+            chance = Chance(stage.luck.stream(where, source, place), fault.probability)
+            if isinstance(fault, Loss):
+                self._losses.append((condition, chance))
+            elif isinstance(fault, Reordering):
+                delay = times(stage.luck, fault.delay, f"{where}/delay", source, place)
+                self._delays.append((condition, chance, delay))
+            else:
+                self._doublings.append((condition, chance))
+
+    @property
+    def cut(self) -> Condition | None:
+        """What lets nothing pass now, if anything does."""
+        return next((cut for cut in self._cuts if cut.active), None)
+
+    def loses(self, request: int, tries: int) -> bool:
+        """Say whether a message that is sent now gets lost."""
+        return any(c.active and chance(request, tries) for c, chance in self._losses)
+
+    def passes(self, request: int, tries: int) -> bool:
+        """Say whether a message that is sent now arrives."""
+        return self.cut is None and not self.loses(request, tries)
+
+    def held_up(self, request: int, tries: int) -> float:
+        """Return for how many seconds longer a message travels that is sent now."""
+        return sum(
+            delay(request, tries)
+            for condition, chance, delay in self._delays
+            if condition.active and chance(request, tries)
+        )
+
+    def doubles(self, request: int, tries: int) -> bool:
+        """Say whether a message that is sent now arrives twice."""
+        return any(c.active and chance(request, tries) for c, chance in self._doublings)
