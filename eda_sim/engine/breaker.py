@@ -21,41 +21,41 @@ class Breaker:
         self._trial: object = None
         self.state = CLOSED
 
-    def lets_through(self, call: object) -> bool:
-        """Say whether ``call`` may be tried now; in the half-open state only one may."""
+    def refuses(self, call: object) -> str | None:
+        """Say why ``call`` may not be tried now; in the half-open state only one may."""
         if self.state is OPEN and self._has_waited():
             self.state = self.state["waited"]
         if self.state is HALF_OPEN and self._trial is None:
             self._trial = call
-            return True
-        return self.state is CLOSED
+            return None
+        return None if self.state is CLOSED else "short_circuited"
+
+    def ended(self, call: object, well: bool | None) -> None:
+        """A call that was let through went well, or did not, or its caller died (``None``)."""
+        if call is self._trial:
+            self._trial = None
+            if well is not None:
+                self._decide(well)
+        elif well is False and self.state is CLOSED:
+            self._count_failure()
+
+    def _decide(self, well: bool) -> None:
+        """The trial is over: it says how the callee is."""
+        if well:
+            self.state = self.state["trial succeeded"]
+        else:
+            self._open("trial failed")
+
+    def _count_failure(self) -> None:
+        now = self._clock.now
+        self._failures.append(now)
+        while now - self._failures[0] >= self._description.window:
+            self._failures.popleft()
+        if len(self._failures) >= self._description.failures:
+            self._open("tripped")
 
     def _has_waited(self) -> bool:
         return self._clock.now >= self._opened_at + self._description.open_for
-
-    def succeeded(self, call: object) -> None:
-        """A call that was let through went well."""
-        if call is self._trial:
-            self._trial = None
-            self.state = self.state["trial succeeded"]
-
-    def failed(self, call: object) -> None:
-        """A call that was let through failed, was rejected or timed out."""
-        if call is self._trial:
-            self._trial = None
-            self._open("trial failed")
-        elif self.state is CLOSED:
-            now = self._clock.now
-            self._failures.append(now)
-            while self._failures[0] <= now - self._description.window:
-                self._failures.popleft()
-            if len(self._failures) >= self._description.failures:
-                self._open("tripped")
-
-    def abandoned(self, call: object) -> None:
-        """The caller died while it waited: nothing was learned, another may try."""
-        if call is self._trial:
-            self._trial = None
 
     def _open(self, event: str) -> None:
         self.state = self.state[event]

@@ -5,24 +5,26 @@ gives up, but nobody tells the callee: the attempt still waits there, is still
 worked on, and its reply finds nobody. That is what makes retry storms.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from simpy import Event, Interrupt
 
-from eda_sim.engine.breaker import Breaker
 from eda_sim.engine.clock import Callback
 from eda_sim.engine.job import FAILED, FAILED_PERMANENTLY, OK, Job, Performance, PlannedHandler
 from eda_sim.engine.links import Link
 from eda_sim.engine.memory import Memory
+from eda_sim.engine.protection import Budget, Guard
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
+from eda_sim.rules.backoff import wait
 from eda_sim.rules.lifecycle import READY, State
 from eda_sim.rules.luck import Times, fold, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.tables import CALL_OUTCOMES, CALLS
 from eda_sim.rules.unfolding import MessageNode
+from eda_sim.scenario.delivery import Retry
 from eda_sim.scenario.steps import Call
 
 _ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcome")
@@ -31,15 +33,22 @@ _ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcom
 class CallAttempt(Job):
     """One try of a call, as the callee sees it: it knows where the reply goes."""
 
-    __slots__ = ("_call", "reply")
+    __slots__ = ("_call", "deadline", "reply")
 
     is_call = True
 
     def __init__(
-        self, call: "MakeCall", request: Request, message: int, tries: int, number: int
+        self,
+        call: "MakeCall",
+        request: Request,
+        message: int,
+        tries: int,
+        number: int,
+        deadline: float | None,
     ) -> None:
         super().__init__(call.handler, request, message, tries, number)
         self._call = call
+        self.deadline = deadline
         self.reply = Event(call.clock)
 
     def settle(self, outcome: str) -> None:
@@ -56,6 +65,11 @@ class CallAttempt(Job):
             self.reply.succeed(outcome)
 
 
+def _tell(guards: Sequence[Guard], attempt: CallAttempt, well: bool | None) -> None:
+    for guard in guards:
+        guard.ended(attempt, well)
+
+
 class MakeCall:
     """A call at its place in the unfolding."""
 
@@ -67,7 +81,8 @@ class MakeCall:
         node: MessageNode,
         source: str,
         handler: PlannedHandler,
-        breaker: Breaker | None,
+        guards: Sequence[Guard],
+        budget: Budget | None,
         memory: Memory | None,
     ) -> None:
         assert isinstance(node.step, Call)
@@ -77,9 +92,10 @@ class MakeCall:
         self.handler = handler
         self._number = node.number
         self._timeout = step.timeout
-        self._max_attempts = step.retry.max_attempts if step.retry else 1
-        self._backoff = step.retry.backoff if step.retry else None
-        self._breaker = breaker
+        self._sets_deadline = step.deadline
+        self._retry = step.retry or Retry(max_attempts=1)
+        self._guards = guards
+        self._budget = budget
         self._memory = memory
         callee = handler.service.service.name
         self._link_there, self._link_back = (
@@ -103,59 +119,80 @@ class MakeCall:
         memory = self._memory
         if memory is not None and memory.knows(job.message, self):
             return OK
-        outcome = yield from self.call(job.request, job.tries, job.message)
+        outcome = yield from self.call(job.request, job.tries, job.message, job.deadline)
         if memory is not None and outcome == OK:
             memory.note(job.message, self)
         return outcome if outcome in (OK, FAILED_PERMANENTLY) else FAILED
 
-    def call(self, request: Request, tries: int, cause: int = NOBODY) -> Performance:
+    def call(
+        self, request: Request, tries: int, cause: int = NOBODY, deadline: float | None = None
+    ) -> Performance:
         """Call, repeat as the retry policy says, and return how it ended."""
         message = self._make_message(request, tries, cause)
         service, now = self.handler.service.name, self.clock.now
         row = [message, request.id, self._caller, service, now, NEVER, 0, OPEN]
         self._record_call(row)
+        if self._budget is not None:
+            self._budget.called()
         state, attempt = READY, 0
         try:
             while True:
                 attempt += 1
-                state = yield from self._try(state, request, message, fold(tries, attempt), attempt)
-                if "repeated" not in state or attempt == self._max_attempts:
+                call = CallAttempt(self, request, message, fold(tries, attempt), attempt, deadline)
+                state = yield from self._try(state, call)
+                if "repeated" not in state or not self._may_repeat(attempt, deadline):
                     break
                 state = state["repeated"]
-                yield self._back_off(request, fold(tries, attempt), attempt)
+                yield self._back_off(request, tries, attempt)
         except Interrupt:
             self._end(row, attempt, "abandoned")
             raise
         self._end(row, attempt, state.name)
         return state.name
 
-    def _try(
-        self, state: State, request: Request, message: int, tries: int, number: int
-    ) -> Generator[Event, Any, State]:
-        """Try once, and return the state that follows."""
-        attempt = CallAttempt(self, request, message, tries, number)
-        breaker = self._breaker
-        if breaker is not None and not breaker.lets_through(attempt):
-            return state["short_circuited"]
+    def _may_repeat(self, attempt: int, deadline: float | None) -> bool:
+        if not self._retry.allows(attempt) or (deadline is not None and deadline <= self.clock.now):
+            return False
+        return self._budget is None or self._budget.allows()
+
+    def _try(self, state: State, attempt: CallAttempt) -> Generator[Event, Any, State]:
+        """Try once, if the guards let it through, and return the state that follows."""
+        patience = self._patience(attempt)
+        if patience is not None and patience <= 0:
+            return state["timed_out"]
+        passed: list[Guard] = []
+        for guard in self._guards:
+            refusal = guard.refuses(attempt)
+            if refusal is not None:
+                _tell(passed, attempt, None)
+                return state[refusal]
+            passed.append(guard)
         state = state["sent"]
-        self._send(attempt)
+        self._send(attempt, patience)
         try:
             state = state[(yield attempt.reply)]
         except Interrupt:
-            if breaker is not None:
-                breaker.abandoned(attempt)
+            _tell(passed, attempt, None)
             raise
-        if breaker is not None:
-            # A permanent error is an answer: the callee is well, the request is not.
-            well = state.name in (OK, FAILED_PERMANENTLY)
-            (breaker.succeeded if well else breaker.failed)(attempt)
+        # A permanent error is an answer: the callee is well, the request is not.
+        _tell(passed, attempt, state.name in (OK, FAILED_PERMANENTLY))
         return state
 
-    def _send(self, attempt: CallAttempt) -> None:
+    def _patience(self, attempt: CallAttempt) -> float | None:
+        """Return for how many seconds the caller waits; its own deadline may come first."""
+        now, patience = self.clock.now, self._timeout
+        if attempt.deadline is not None:
+            left = attempt.deadline - now
+            patience = left if patience is None else min(patience, left)
+        if self._sets_deadline and patience is not None:
+            attempt.deadline = now + patience
+        return patience
+
+    def _send(self, attempt: CallAttempt, patience: float | None) -> None:
         clock, request = self.clock, attempt.request
-        if self._timeout is not None:
+        if patience is not None:
             clock.then(
-                self._timeout,
+                patience,
                 self._times_out + request.turn,
                 lambda _: attempt.answer("timed_out"),
             )
@@ -169,7 +206,8 @@ class MakeCall:
         link = self._link_there
         if link is not None and link.doubles(request.number, attempt.tries):
             # The second arrival is an attempt like any other, but nobody awaits its reply.
-            twin = CallAttempt(self, request, attempt.message, fold(attempt.tries, 2), 1)
+            tries = fold(attempt.tries, 2)
+            twin = CallAttempt(self, request, attempt.message, tries, 1, attempt.deadline)
             self._travel(
                 link,
                 self._there(request.number, attempt.tries),
@@ -205,11 +243,10 @@ class MakeCall:
         self.clock.then(latency, turn + request.turn, arrive)
 
     def _back_off(self, request: Request, tries: int, attempt: int) -> Event:
-        assert self._backoff is not None
-        wait = self._backoff.after(attempt)
-        if self._backoff.jitter == "full":
-            wait *= self._jitter(request.number, tries)
-        return self.clock.wait(wait, self._due + request.turn)
+        seconds = wait(
+            self._retry.backoff, attempt, lambda n: self._jitter(request.number, fold(tries, n))
+        )
+        return self.clock.wait(seconds, self._due + request.turn)
 
     def _make_message(self, request: Request, tries: int, cause: int) -> int:
         message = request.message(self._number, tries)

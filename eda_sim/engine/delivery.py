@@ -17,12 +17,14 @@ from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
 from eda_sim.engine.topic import Held
 from eda_sim.engine.waiting import Lane, Prefetching
+from eda_sim.rules.backoff import wait
 from eda_sim.rules.lifecycle import BACKING_OFF, HANDLING, TRAVELLING, WAITING
 from eda_sim.rules.luck import Times, fold, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.partitioning import partition_of
 from eda_sim.rules.tables import DELIVERIES, DELIVERY_OUTCOMES
 from eda_sim.rules.unfolding import MessageNode
+from eda_sim.scenario.delivery import Retry
 from eda_sim.scenario.faults import BROKER
 
 _AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
@@ -58,12 +60,10 @@ class Subscription:
         self.clock = stage.clock
         self.handler = handler
         self.at_most_once = policy.guarantee == "at_most_once"
-        self.max_attempts = 1 if self.at_most_once else policy.retry.max_attempts
+        self.retry = Retry(max_attempts=1) if self.at_most_once else policy.retry
         self.given_up = "dead_lettered" if policy.dead_letter else "discarded"
         if self.at_most_once:
             self.given_up = "discarded"
-        self.backoff = policy.retry.backoff
-        self.jitters = self.backoff.jitter == "full"
         self.at_the_head = policy.requeue == "head"
         self.ack_timeout = policy.ack_timeout
         self.travel = times(luck, broker.deliver, f"{address}/deliver", source, place)
@@ -241,7 +241,7 @@ class Delivery:
             else:
                 self._acknowledged_late(handled_at)
         elif attempt.attempt == self.attempts and self.state is HANDLING:
-            if outcome is FAILED and attempt.attempt < self.subscription.max_attempts:
+            if outcome is FAILED and self.subscription.retry.allows(attempt.attempt):
                 self.state = self.state["failed"]
                 if self.lane is not None and self.subscription.retry_topic:
                     self._leave_lane()
@@ -270,7 +270,7 @@ class Delivery:
         if attempt.attempt != self.attempts or self.state is not HANDLING:
             return
         rules = self.subscription
-        if attempt.attempt < rules.max_attempts:
+        if rules.retry.allows(attempt.attempt):
             self.state = self.state["acknowledgement timed out"]
             self.queue.come_back(self._next_attempt())
         else:
@@ -288,10 +288,12 @@ class Delivery:
 
     def _back_off(self, attempt: "DeliveryAttempt") -> None:
         rules, request = self.subscription, self.request
-        wait = rules.backoff.after(attempt.attempt)
-        if rules.jitters:
-            wait *= rules.jitter(request.number, attempt.tries)
-        rules.clock.then(wait, rules.due + request.turn, self._again)
+        seconds = wait(
+            rules.retry.backoff,
+            attempt.attempt,
+            lambda n: rules.jitter(request.number, fold(self.tries, n)),
+        )
+        rules.clock.then(seconds, rules.due + request.turn, self._again)
 
     def _again(self, _: Event) -> None:
         """It rejoins its queue, unless an earlier attempt has been acknowledged meanwhile."""

@@ -50,6 +50,7 @@ class Job:
 
     is_call = False
     needs_acknowledgement = False
+    deadline: float | None = None  # when nobody waits for it any more, if that is known
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from simpy import Event, Interrupt
 
 from eda_sim.engine.job import Job, Process
+from eda_sim.engine.protection import limiter
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
 from eda_sim.engine.stage import Stage
 from eda_sim.engine.waiting import Lane, Lanes, Prefetching, WaitingRoom
@@ -50,7 +51,10 @@ class Worker:
                 self.job = job
                 service.attempt_started(job, self)
                 job.dispatched()
-                outcome = yield from job.handler.perform(job)
+                if job.deadline is not None and job.deadline <= service.clock.now:
+                    outcome = "expired"
+                else:
+                    outcome = yield from job.handler.perform(job)
                 if job.needs_acknowledgement:
                     yield job.acknowledge()
                 self.job = None
@@ -82,6 +86,7 @@ class ServiceActor:
         self._prefetching: dict[str, Prefetching] = {}
         self._idle: deque[Worker] = deque()
         self._waiting_calls = 0
+        self._bucket = limiter(self.clock, service.rate_limit)
         self._outages = [0] * service.instances
         self._repairs: list[Event | None] = [None] * service.instances
         self._record = stage.recorder.attempts.add
@@ -108,16 +113,28 @@ class ServiceActor:
                 self._waiting_calls += 1
 
     def arrive_call(self, job: Job) -> None:
-        """Take a call in, unless nobody is up (refused) or the inbox is full (rejected)."""
+        """Take a call in, unless nobody is up (refused) or there is no room for it (rejected)."""
         if all(self._outages):
             self._turn_away(job, "refused")
-        elif not self._idle and self._is_full():
+        elif self._is_overloaded():
             self._turn_away(job, "rejected")
         else:
             self.arrive(job)
 
-    def _is_full(self) -> bool:
-        return self.service.inbox is not None and self._waiting_calls >= self.service.inbox
+    def _is_overloaded(self) -> bool:
+        service = self.service
+        if self._bucket is not None and not self._bucket.take():
+            return True
+        if self._idle:
+            return False
+        if service.inbox is not None and self._waiting_calls >= service.inbox:
+            return True
+        return service.shed_after is not None and self._longest_wait() > service.shed_after
+
+    def _longest_wait(self) -> float:
+        """Return for how long the first of the waiting calls has waited, in seconds."""
+        first = next((job for job in self._queue if job.is_call), None)
+        return 0.0 if first is None else self.clock.now - first.queued_at
 
     def next_job(self, instance: int) -> Job | None:
         """Return what has waited longest of all that a worker of ``instance`` may take."""

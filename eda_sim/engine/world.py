@@ -14,6 +14,7 @@ from eda_sim.engine.clients import Clients
 from eda_sim.engine.faults import FaultActor
 from eda_sim.engine.job import PlannedHandler, PlannedStep
 from eda_sim.engine.memory import Memory
+from eda_sim.engine.protection import Budget, Bulkhead, Guard
 from eda_sim.engine.recorder import Recorder
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
@@ -28,7 +29,7 @@ from eda_sim.rules.unfolding import (
     WorkNode,
     unfold,
 )
-from eda_sim.scenario.delivery import CircuitBreaker
+from eda_sim.scenario.delivery import CircuitBreaker, RetryBudget
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.steps import Call
 
@@ -38,7 +39,10 @@ class World:
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.stage = stage = Stage(scenario, Luck(seed))
-        self._breakers: dict[tuple[str, str, CircuitBreaker], Breaker] = {}
+        self._shared_guards: dict[
+            tuple[str, str, CircuitBreaker | None, int | None], tuple[Guard, ...]
+        ] = {}
+        self._budgets: dict[tuple[str, str, RetryBudget], Budget] = {}
         self._memories: dict[tuple[str, str], Memory] = {}
         for service in scenario.services:
             stage.services[service.name] = ServiceActor(stage, service)
@@ -54,14 +58,26 @@ class World:
         self.stage.clock.run_to_end(scenario.duration + scenario.drain)
         return self.stage.recorder
 
-    def _breaker(self, caller: str, call: Call) -> Breaker | None:
-        """Return the breaker that all workers of ``caller`` share for a command."""
-        if call.breaker is None:
+    def _guards(self, caller: str, call: Call) -> tuple[Guard, ...]:
+        """Return the guards that all workers of ``caller`` share for a command."""
+        key = (caller, call.command, call.breaker, call.bulkhead)
+        if key not in self._shared_guards:
+            guards: list[Guard] = []
+            if call.breaker is not None:
+                guards.append(Breaker(self.stage.clock, call.breaker))
+            if call.bulkhead is not None:
+                guards.append(Bulkhead(call.bulkhead))
+            self._shared_guards[key] = tuple(guards)
+        return self._shared_guards[key]
+
+    def _budget(self, caller: str, call: Call) -> Budget | None:
+        """Return the retry budget that all workers of ``caller`` share for a command."""
+        if call.retry is None or call.retry.budget is None:
             return None
-        key = (caller, call.command, call.breaker)
-        if key not in self._breakers:
-            self._breakers[key] = Breaker(self.stage.clock, call.breaker)
-        return self._breakers[key]
+        key = (caller, call.command, call.retry.budget)
+        if key not in self._budgets:
+            self._budgets[key] = Budget(call.retry.budget)
+        return self._budgets[key]
 
     def _memory(self, node: HandlerNode, message: MessageNode) -> Memory | None:
         """Return what an idempotent handler remembers; calls are not deliveries."""
@@ -83,8 +99,9 @@ class World:
     ) -> MakeCall | MakePublication:
         handlers = tuple(self._handler(handler, node, source) for handler in node.handlers)
         if isinstance(node.step, Call):
-            breaker = self._breaker(node.owner, node.step)
-            return MakeCall(self.stage, node, source, handlers[0], breaker, memory)
+            guards = self._guards(node.owner, node.step)
+            budget = self._budget(node.owner, node.step)
+            return MakeCall(self.stage, node, source, handlers[0], guards, budget, memory)
         return MakePublication(self.stage, node, source, handlers, memory)
 
     def _handler(self, node: HandlerNode, message: MessageNode, source: str) -> PlannedHandler:

@@ -114,7 +114,12 @@ SHORT_CIRCUITED = State("short_circuited")
 FAILED_PERMANENTLY = State("failed_permanently")
 ABANDONED = State("abandoned")
 
-_ATTEMPT = {"sent": IN_FLIGHT, "short_circuited": SHORT_CIRCUITED}
+_ATTEMPT = {
+    "sent": IN_FLIGHT,
+    "short_circuited": SHORT_CIRCUITED,
+    "rejected": REJECTED,
+    "timed_out": TIMED_OUT,
+}
 _AGAIN = {"repeated": REPEATING}
 
 CALL = _lifecycle(

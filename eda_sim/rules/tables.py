@@ -61,6 +61,7 @@ ATTEMPT_OUTCOMES = (
     "crashed",
     "refused",
     "rejected",
+    "expired",
     "withdrawn",
     "unfinished",
 )

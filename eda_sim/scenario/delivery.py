@@ -11,7 +11,8 @@ from eda_sim.scenario.description import Count, PositiveSeconds, Seconds, descri
 class Backoff:
     """How long to wait before try n + 1: ``base * factor**(n - 1)`` seconds, after try n.
 
-    ``jitter="full"`` draws the wait uniformly between 0 and that; ``maximum``
+    ``jitter="full"`` draws the wait uniformly between 0 and that,
+    ``jitter="decorrelated"`` between ``base`` and three times the wait before; ``maximum``
     (seconds) caps it.
 
     >>> [Backoff(1.0, factor=2.0).after(n) for n in (1, 2, 3)]
@@ -20,7 +21,7 @@ class Backoff:
 
     base: Seconds
     factor: Annotated[float, Field(ge=1)] = 2.0
-    jitter: Literal["none", "full"] = "none"
+    jitter: Literal["none", "full", "decorrelated"] = "none"
     maximum: PositiveSeconds | None = None
 
     def after(self, attempt: int) -> float:
@@ -33,15 +34,33 @@ class Backoff:
 
 
 @description
+class RetryBudget:
+    """A caller may repeat ``ratio`` of its calls, and ``burst`` more at once.
+
+    All workers of the caller share it; without budget a failed call is not repeated.
+    """
+
+    ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
+    burst: Count = 10
+
+
+@description
 class Retry:
-    """Try up to ``max_attempts`` times in all, with a ``backoff`` in between.
+    """Try up to ``max_attempts`` times in all (None: without end), ``backoff`` in between.
+
+    ``budget`` limits how many calls of a caller are repeated at all.
 
     >>> Retry(max_attempts=3).backoff.after(1)
     1.0
     """
 
-    max_attempts: Annotated[Count, Field(le=1000)] = 4
+    max_attempts: Annotated[Count, Field(le=1000)] | None = 4
     backoff: Backoff = Backoff(1.0)
+    budget: RetryBudget | None = None
+
+    def allows(self, attempt: int) -> bool:
+        """Say whether there may be another try after try ``attempt`` (from 1)."""
+        return self.max_attempts is None or attempt < self.max_attempts
 
 
 @description
@@ -130,6 +149,16 @@ class Delivery:
                     f"ack_timeout={self.ack_timeout} needs guarantee='at_least_once', got "
                     "'at_most_once', which acknowledges before handling: leave ack_timeout out"
                 )
+        if self.retry.budget is not None:
+            raise ValueError(
+                f"retry.budget={self.retry.budget!r} is for calls, and a delivery has none: leave "
+                "budget out, and limit max_attempts"
+            )
+        if self.retry.max_attempts is None and not self.dead_letter:
+            raise ValueError(
+                "retry.max_attempts must be a number where dead_letter=False, got None: a message "
+                "that always fails would be tried for ever; limit it, or allow dead letters"
+            )
         if self.retry_topic and not self.ordered:
             raise ValueError(
                 "retry_topic needs ordered=True, got False: unordered deliveries are tried again "

@@ -11,6 +11,8 @@ from eda_sim.scenario.description import (
     Count,
     FrozenDict,
     Name,
+    PositiveRate,
+    Seconds,
     description,
     freeze_mapping,
     freeze_sequence,
@@ -60,11 +62,21 @@ else:
 
 
 @description
+class RateLimit:
+    """A token bucket: ``rate`` calls a second, and up to ``burst`` at once."""
+
+    rate: PositiveRate
+    burst: Count = 1
+
+
+@description
 class Service:
     """``instances`` copies, each with ``workers`` threads, one queue before them all.
 
     ``inbox`` bounds the calls that wait; one more is rejected at once. ``on`` maps
-    a command or event name to a list of steps, or to a ``Handler``.
+    a command or event name to a list of steps, or to a ``Handler``. ``rate_limit`` rejects
+    calls beyond a rate; ``shed_after`` rejects calls while the one that has waited longest
+    has waited for more than so many seconds.
 
     >>> from eda_sim import Constant, Work
     >>> Service("email", on={"OrderPlaced": [Work(Constant(0.05), "send mail")]}).workers
@@ -75,6 +87,8 @@ class Service:
     instances: Count = 1
     workers: Count = 1
     inbox: Annotated[int, Field(ge=0)] | None = None
+    rate_limit: RateLimit | None = None
+    shed_after: Seconds | None = None
     on: Handlers = field(default_factory=FrozenDict)
 
     @property

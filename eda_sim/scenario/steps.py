@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from eda_sim.scenario.delivery import CircuitBreaker, Retry
 from eda_sim.scenario.description import (
@@ -51,7 +51,10 @@ class Call:
     """Call the one handler of ``command`` and hold the worker until the reply.
 
     After ``timeout`` seconds the caller gives up, though the callee still does the
-    work. ``retry`` repeats a failed or timed-out call; ``breaker`` protects it.
+    work. ``retry`` repeats a failed or timed-out call; ``breaker`` protects it;
+    ``bulkhead`` limits how many such calls the caller has under way at once (one more is
+    rejected). With ``deadline`` the timeout travels with the call: what nobody waits for
+    any more is not begun, and calls on its behalf wait no longer than that.
 
     >>> Call("ProcessPayment", timeout=2.0, retry=Retry(max_attempts=2))
     Call('ProcessPayment', timeout=2.0, retry=Retry(max_attempts=2))
@@ -61,7 +64,17 @@ class Call:
     timeout: PositiveSeconds | None = None
     retry: Retry | None = None
     breaker: CircuitBreaker | None = None
+    bulkhead: Count | None = None
+    deadline: bool = False
     kind: Literal["call"] = "call"
+
+    @model_validator(mode="after")
+    def _has_a_deadline(self) -> "Call":
+        if self.deadline and self.timeout is None:
+            raise ValueError(
+                "deadline=True needs a timeout, got None: say how long the caller waits"
+            )
+        return self
 
 
 @description
