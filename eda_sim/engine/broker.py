@@ -3,20 +3,26 @@
 What becomes of each of those deliveries is in ``delivery``.
 """
 
+from functools import partial
+
 from simpy import Interrupt
 
 from eda_sim.engine.delivery import Subscription
 from eda_sim.engine.job import FAILED, OK, Job, Performance, PlannedHandler
 from eda_sim.engine.memory import Memory
-from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
+from eda_sim.engine.outbox import OutboxRelay
+from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
 from eda_sim.engine.topic import Held, Topic
 from eda_sim.rules.luck import fold, times
 from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.tables import MESSAGES
 from eda_sim.rules.unfolding import MessageNode
 from eda_sim.scenario.faults import BROKER
 from eda_sim.scenario.steps import Publish
+
+(_PUBLISHED_AT,) = MESSAGES.positions("published_at")
 
 
 class MakePublication:
@@ -60,6 +66,10 @@ class MakePublication:
         if self._topic is None and topic is not None and topic.capacity is not None:
             self._topic = stage.topics[node.name] = Topic(stage.clock, topic.capacity)
         self._drops = topic is not None and topic.when_full == "drop"
+        self._outbox: OutboxRelay | None = None
+        if isinstance(step, Publish) and step.outbox is not None:
+            is_down = stage.services[node.owner].is_down
+            self._outbox = OutboxRelay(stage.clock, step.outbox, is_down)
         self._troubled = self._link is not None or self._topic is not None
         self.takes_time = broker.publish.mean > 0 or self._troubled
 
@@ -90,15 +100,20 @@ class MakePublication:
             OPEN,
         ]
         self._record(row)
+        if self._outbox is not None:
+            self._outbox.write(partial(self._hand_over, request, message, tries, row))
+            return OK
+        return (yield from self._hand_over(request, message, tries, row))
+
+    def _hand_over(self, request: Request, message: int, tries: int, row: Row) -> Performance:
         latency = self._latency(request.number, tries)
         if latency:
             yield self._clock.wait(latency, self._turn + request.turn)
-        held = None
+        published_at, held = row[_PUBLISHED_AT], None
         if self._troubled:
             outcome = yield from self._reach_the_broker(request, tries)
             if outcome != OK:
-                row[-1] = NEVER
-                return self._not_accepted(request, message, published_at, outcome)
+                return self._not_accepted(request, message, row, outcome)
             if self._topic is not None:
                 held = Held(self._topic, len(self._subscriptions))
         row[-1] = self._clock.now
@@ -138,12 +153,13 @@ class MakePublication:
             raise
         return OK
 
-    def _not_accepted(
-        self, request: Request, message: int, published_at: float, outcome: str
-    ) -> str:
-        """The message is lost: whoever should have had it goes without."""
+    def _not_accepted(self, request: Request, message: int, row: Row, outcome: str) -> str:
+        """The broker does not have the message: it is lost, or the publisher fails."""
         if outcome == "lost":
+            row[-1] = NEVER
             for subscription in self._subscriptions:
-                subscription.lose(request, message, published_at)
+                subscription.lose(request, message, row[_PUBLISHED_AT])
             return OK
+        if self._outbox is None:
+            row[-1] = NEVER
         return FAILED

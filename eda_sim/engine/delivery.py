@@ -18,7 +18,7 @@ from eda_sim.engine.stage import Stage
 from eda_sim.engine.topic import Held
 from eda_sim.engine.waiting import Lane, Prefetching
 from eda_sim.rules.backoff import wait
-from eda_sim.rules.lifecycle import BACKING_OFF, HANDLING, TRAVELLING, WAITING
+from eda_sim.rules.lifecycle import BACKING_OFF, DEAD_LETTERED, HANDLING, TRAVELLING, WAITING
 from eda_sim.rules.luck import Times, fold, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.partitioning import partition_of
@@ -79,6 +79,8 @@ class Subscription:
         self.link = stage.network.link(BROKER, name, f"{address}/deliver", source, place)
         self.ack_link = stage.network.link(name, BROKER, f"{address}/acknowledge", source, place)
         self.republish_after = broker.republish_after
+        self.message_name = node.name
+        self.dead_letters = stage.dead_letters.get(description.service.name)
         self.codes = {name: stage.recorder.names.code(name) for name in DELIVERY_OUTCOMES}
         self.retry_topic = policy.retry_topic
         self.lanes: list[Lane] = []
@@ -163,6 +165,7 @@ class Delivery:
     __slots__ = (
         "_row",
         "attempts",
+        "forgiven",
         "held",
         "lane",
         "message",
@@ -182,6 +185,7 @@ class Delivery:
         self.message = message
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
+        self.forgiven = 0  # attempts that a redrive has made forgotten
         self.waiting: DeliveryAttempt | None = None
         self.queue: Queue = subscription.handler.service
         self.lane: Lane | None = None
@@ -241,7 +245,7 @@ class Delivery:
             else:
                 self._acknowledged_late(handled_at)
         elif attempt.attempt == self.attempts and self.state is HANDLING:
-            if outcome is FAILED and self.subscription.retry.allows(attempt.attempt):
+            if outcome is FAILED and self._may_repeat(attempt):
                 self.state = self.state["failed"]
                 if self.lane is not None and self.subscription.retry_topic:
                     self._leave_lane()
@@ -270,7 +274,7 @@ class Delivery:
         if attempt.attempt != self.attempts or self.state is not HANDLING:
             return
         rules = self.subscription
-        if rules.retry.allows(attempt.attempt):
+        if self._may_repeat(attempt):
             self.state = self.state["acknowledgement timed out"]
             self.queue.come_back(self._next_attempt())
         else:
@@ -284,14 +288,17 @@ class Delivery:
                 self.waiting = None
             self._end("acknowledged late", at)
 
+    def _may_repeat(self, attempt: "DeliveryAttempt") -> bool:
+        return self.subscription.retry.allows(attempt.attempt - self.forgiven)
+
     # -- trying again -------------------------------------------------------------
 
     def _back_off(self, attempt: "DeliveryAttempt") -> None:
         rules, request = self.subscription, self.request
         seconds = wait(
             rules.retry.backoff,
-            attempt.attempt,
-            lambda n: rules.jitter(request.number, fold(self.tries, n)),
+            attempt.attempt - self.forgiven,
+            lambda n: rules.jitter(request.number, fold(self.tries, self.forgiven + n)),
         )
         rules.clock.then(seconds, rules.due + request.turn, self._again)
 
@@ -316,11 +323,36 @@ class Delivery:
     def _end(self, event: str, at: float) -> None:
         self.state = self.state[event]
         self._row[_ENDED_AT] = at
-        self._row[_OUTCOME] = self.subscription.codes[self.state.name]
+        dead_letters = self.subscription.dead_letters
+        if dead_letters is not None and self.state is DEAD_LETTERED:
+            dead_letters.add(self)  # its row stays open: it may be redriven
+        else:
+            self._row[_OUTCOME] = self.subscription.codes[self.state.name]
         if self.lane is not None:
             self.lane.leave(self)
         if self.held is not None:
             self.held.ended()
+            self.held = None
+
+    # -- redrive ------------------------------------------------------------------
+
+    @property
+    def message_name(self) -> str:
+        """The name of the message."""
+        return self.subscription.message_name
+
+    def redrive(self) -> None:
+        """It leaves the dead-letter queue for its queue's tail; attempts count anew."""
+        self.state = self.state["redriven"]
+        self._row[_ENDED_AT] = NEVER
+        self.forgiven = self.attempts
+        if self.lane is not None:
+            self.lane.join(self)
+        self.queue.arrive(self._next_attempt())
+
+    def stays_dead(self) -> None:
+        """The run is over, and nobody has redriven it."""
+        self._row[_OUTCOME] = self.subscription.codes[self.state.name]
 
 
 class DeliveryAttempt(Job):

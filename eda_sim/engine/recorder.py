@@ -17,6 +17,7 @@ from eda_sim.rules.tables import (
     FAULTS,
     MESSAGES,
     REQUESTS,
+    SCALING,
     TABLES,
     TYPECODES,
     Table,
@@ -96,6 +97,7 @@ class Recorder:
         self.effects = Rows(EFFECTS, NEVER)
         self.deliveries = Rows(DELIVERIES, code("pending"))
         self.faults = Rows(FAULTS, NEVER)
+        self.scaling = Rows(SCALING, NEVER)
 
     def tables(self) -> dict[str, dict[str, "array[Any]"]]:
         """Close the books, and return every table as its columns."""

@@ -45,9 +45,13 @@ class Worker:
         service = self.service
         while True:
             try:
+                if service.absent and self.instance in service.absent:
+                    yield service.return_of(self.instance)
                 job = service.next_job(self.instance)
                 if job is None:
                     job = yield service.idle(self)
+                    if job is None:
+                        continue
                 self.job = job
                 service.attempt_started(job, self)
                 job.dispatched()
@@ -87,15 +91,20 @@ class ServiceActor:
         self._idle: deque[Worker] = deque()
         self._waiting_calls = 0
         self._bucket = limiter(self.clock, service.rate_limit)
-        self._outages = [0] * service.instances
-        self._repairs: list[Event | None] = [None] * service.instances
+        most = service.most_instances
+        self.absent = set(range(service.instances, most))  # not started, or stopped
+        self._outages = [int(instance in self.absent) for instance in range(most)]
+        self._repairs: list[Event | None] = [None] * most
+        for instance in self.absent:
+            self._repairs[instance] = Event(self.clock)
         self._record = stage.recorder.attempts.add
+        self._record_size = stage.recorder.scaling.add
         code = stage.recorder.names.code
         self._codes = {outcome: code(outcome) for outcome in ATTEMPT_OUTCOMES}
         self._workers = [
             Worker(self, instance, number)
             for number in range(service.workers)
-            for instance in range(service.instances)
+            for instance in range(most)
         ]
 
     # -- the queue ---------------------------------------------------------------
@@ -114,12 +123,16 @@ class ServiceActor:
 
     def arrive_call(self, job: Job) -> None:
         """Take a call in, unless nobody is up (refused) or there is no room for it (rejected)."""
-        if all(self._outages):
+        if self.is_down():
             self._turn_away(job, "refused")
         elif self._is_overloaded():
             self._turn_away(job, "rejected")
         else:
             self.arrive(job)
+
+    def is_down(self) -> bool:
+        """Say whether no instance is up."""
+        return all(self._outages)
 
     def _is_overloaded(self) -> bool:
         service = self.service
@@ -264,6 +277,50 @@ class ServiceActor:
         """A slowdown is over."""
         self._slowdowns.remove(factor)
         self.pace = prod(self._slowdowns)
+
+    # -- scaling -----------------------------------------------------------------
+
+    @property
+    def busy(self) -> int:
+        """How many workers have a job now."""
+        return sum(worker.job is not None for worker in self._workers)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait now."""
+        return len(self._queue) + len(self._held_back) + sum(map(len, self._rooms))
+
+    def start(self, instance: int) -> None:
+        """A new instance is up."""
+        if instance in self.absent:
+            self.absent.remove(instance)
+            self._write_down_size()
+            self.instances_up([instance])
+
+    def retire(self, instance: int) -> None:
+        """An instance takes nothing new; what it is doing it finishes."""
+        if instance in self.absent:
+            return
+        self.absent.add(instance)
+        self._write_down_size()
+        self._outages[instance] += 1
+        if self._repairs[instance] is None:
+            self._repairs[instance] = Event(self.clock)
+        for worker in [worker for worker in self._idle if worker.instance == instance]:
+            self._idle.remove(worker)
+            worker.called.succeed(None)
+        for room in self._rooms:
+            room.instances_down([instance])
+
+    def return_of(self, instance: int) -> Event:
+        """Return what happens when an absent instance is started."""
+        start = self._repairs[instance]
+        assert start is not None
+        return start
+
+    def _write_down_size(self) -> None:
+        present = self.service.most_instances - len(self.absent)
+        self._record_size([self.name, present, self.clock.now])
 
     # -- outages -----------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eda_sim.engine.clock import Clock
+from eda_sim.engine.dead_letters import DeadLetters
 from eda_sim.engine.links import Network
 from eda_sim.engine.recorder import Recorder
 from eda_sim.engine.topic import Topic
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Stage:
-    """One run's scenario, clock, luck, recorder, services, topics and network."""
+    """One run's scenario, clock, luck, recorder, services, topics, network and dead letters."""
 
     scenario: Scenario
     luck: Luck
@@ -29,6 +30,10 @@ class Stage:
     services: dict[str, "ServiceActor"] = field(default_factory=dict)
     topics: dict[str, Topic] = field(default_factory=dict)
     network: Network = field(init=False)
+    dead_letters: dict[str, DeadLetters] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.network = Network(self)
+        for name in dict.fromkeys(redrive.service for redrive in self.scenario.redrives):
+            redrives = [redrive for redrive in self.scenario.redrives if redrive.service == name]
+            self.dead_letters[name] = DeadLetters(self.clock, redrives)

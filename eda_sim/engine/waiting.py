@@ -31,6 +31,9 @@ class WaitingRoom(Protocol):
     def take(self, attempt: "DeliveryAttempt") -> None:
         """A worker takes ``attempt``, which ``first`` has named."""
 
+    def __len__(self) -> int:
+        """How many deliveries wait for a worker."""
+
     def instances_down(self, instances: Sequence[int]) -> None:
         """Instances have died; what they held is for others."""
 
@@ -114,6 +117,11 @@ class Lanes:
         """The head is in good hands: nobody else may take it."""
         attempt.delivery.waiting = None
 
+    def __len__(self) -> int:
+        return sum(
+            delivery.waiting is not None for lane in self.lanes for delivery in lane.deliveries
+        )
+
     def instances_down(self, instances: Sequence[int]) -> None:
         """Lanes of dead instances stand still until the group has rebalanced."""
         self._up = [instance for instance in self._up if instance not in instances]
@@ -159,10 +167,10 @@ class Prefetching:
         self._service = service
         self._prefetch = prefetch
         self._queue: deque[DeliveryAttempt] = deque()
-        instances = service.service.instances
+        instances = service.service.most_instances
         self._held: list[deque[DeliveryAttempt]] = [deque() for _ in range(instances)]
         self._unacknowledged = [0] * instances
-        self._up = [True] * instances
+        self._up = [instance not in service.absent for instance in range(instances)]
         self._next = 0  # whose turn it is
 
     def arrive(self, attempt: "DeliveryAttempt") -> None:
@@ -218,6 +226,9 @@ class Prefetching:
             self._held[attempt.held_by].remove(attempt)
         self._service.attempt_ended(attempt, "withdrawn")
         self.release(attempt)
+
+    def __len__(self) -> int:
+        return len(self._queue) + sum(map(len, self._held))
 
     def instances_down(self, instances: Sequence[int]) -> None:
         """What dead instances held goes back to the front of the broker's queue."""

@@ -7,6 +7,7 @@ and requests come and go, planned steps stay.
 
 from collections.abc import Sequence
 
+from eda_sim.engine.autoscaler import Autoscaler
 from eda_sim.engine.breaker import Breaker
 from eda_sim.engine.broker import MakePublication
 from eda_sim.engine.calls import MakeCall
@@ -45,7 +46,9 @@ class World:
         self._budgets: dict[tuple[str, str, RetryBudget], Budget] = {}
         self._memories: dict[tuple[str, str], Memory] = {}
         for service in scenario.services:
-            stage.services[service.name] = ServiceActor(stage, service)
+            actor = stage.services[service.name] = ServiceActor(stage, service)
+            if service.autoscale is not None:
+                Autoscaler(stage, actor, service.autoscale)
         for number, fault in enumerate(scenario.faults):
             FaultActor(stage, number, fault)
         for position, source in enumerate(scenario.traffic):
@@ -56,6 +59,8 @@ class World:
         """Let everything happen, and return what was written down."""
         scenario = self.stage.scenario
         self.stage.clock.run_to_end(scenario.duration + scenario.drain)
+        for letters in self.stage.dead_letters.values():
+            letters.close()
         return self.stage.recorder
 
     def _guards(self, caller: str, call: Call) -> tuple[Guard, ...]:

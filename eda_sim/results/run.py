@@ -120,6 +120,11 @@ class Run:
         """One row for each fault that happened."""
         return self.tables["faults"]
 
+    @property
+    def scaling(self) -> pd.DataFrame:
+        """One row for each change of a service's number of instances by its autoscaler."""
+        return self.tables["scaling"]
+
     @staticmethod
     def columns(table: str) -> pd.DataFrame:
         """Return what the columns of a table mean, with their types.

@@ -12,7 +12,8 @@ def service_table(run: "Run") -> pd.DataFrame:
     """Return one row a service, measured between the warm-up and the end of traffic.
 
     ``utilisation`` is busy worker time over what all workers of all instances could
-    have given, downtime included; a worker that waits for a reply is busy.
+    have given, downtime included; a worker that waits for a reply is busy. ``instances``
+    is the time average where an autoscaler changes it.
     ``queue_mean`` and ``queue_max`` count waiting calls and deliveries, ``wait_mean`` is
     in seconds, over the attempts that a worker took.
     """
@@ -22,10 +23,11 @@ def service_table(run: "Run") -> pd.DataFrame:
         attempts = run.attempts[run.attempts["service"] == service.name]
         attempts = attempts[(attempts["queued_at"] >= begin) & (attempts["queued_at"] < end)]
         queue = run.timeline("queue", service.name)
-        threads = service.instances * service.workers
+        instances = run.timeline("instances", service.name).mean(begin, end)
+        threads = instances * service.workers
         wait = attempts["started_at"] - attempts["queued_at"]
         rows[service.name] = {
-            "instances": service.instances,
+            "instances": instances,
             "workers": service.workers,
             "utilisation": run.timeline("busy", service.name).mean(begin, end) / threads,
             "queue_mean": queue.mean(begin, end),

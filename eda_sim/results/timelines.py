@@ -94,6 +94,21 @@ def _dead_letters(run: "Run", name: str, subject: str | None, window: float) -> 
     return StepFunction.of_changes(name, times, np.ones(len(times)))
 
 
+def _instances(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+    services = [s for s in run.scenario.services if subject in (None, s.name)]
+    changes = _of(run.scaling, "service", subject)
+    before = {service.name: service.instances for service in services}
+    steps = []
+    for service, after in zip(changes["service"], changes["instances"], strict=True):
+        steps.append(after - before[service])
+        before[service] = after
+    return StepFunction.of_changes(
+        name,
+        np.r_[0.0, changes["at"].to_numpy()],
+        np.r_[sum(service.instances for service in services), np.array(steps, dtype=float)],
+    )
+
+
 _KINDS: dict[str, Callable[["Run", str, str | None, float], StepFunction]] = {
     "queue": _queue,
     "busy": _busy,
@@ -103,5 +118,6 @@ _KINDS: dict[str, Callable[["Run", str, str | None, float], StepFunction]] = {
     "response_time": _response_time,
     "lag": _lag,
     "dead_letters": _dead_letters,
+    "instances": _instances,
 }
 KINDS = tuple(_KINDS)

@@ -99,6 +99,7 @@ DELIVERY = _lifecycle(
         },
     ),
     (BACKING_OFF, {"due": WAITING, "acknowledged late": HANDLED}),
+    (DEAD_LETTERED, {"redriven": WAITING}),
 )
 
 # -- a call, as its caller sees it -------------------------------------------------

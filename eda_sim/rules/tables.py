@@ -186,7 +186,18 @@ FAULTS = Table(
     ("started_at", "fault"),
 )
 
+SCALING = Table(
+    "scaling",
+    "change of a service's number of instances by its autoscaler",
+    (
+        Column("service", "name", "the service"),
+        Column("instances", "count", "how many instances it has from now on"),
+        Column("at", "time", "when"),
+    ),
+    ("at", "service"),
+)
+
 TABLES = {
     table.name: table
-    for table in (REQUESTS, MESSAGES, CALLS, ATTEMPTS, EFFECTS, DELIVERIES, FAULTS)
+    for table in (REQUESTS, MESSAGES, CALLS, ATTEMPTS, EFFECTS, DELIVERIES, FAULTS, SCALING)
 }

@@ -49,7 +49,7 @@ class Broker:
     (their workers held), ``fail`` their attempt, or ``lose`` the message and go on.
 
     >>> from eda_sim import Delivery, Exponential, Retry, ms
-    >>> broker = Broker(deliver=Exponential(5 * ms), delivery=Delivery(Retry(max_attempts=2)))
+    >>> broker = Broker(deliver=Exponential(5 * ms), delivery=Delivery(retry=Retry(max_attempts=2)))
     >>> broker.publish, broker.deliver
     (Constant(0.0), Exponential(0.005))
     """

@@ -20,7 +20,7 @@ from eda_sim.scenario.faults import (
     ServiceFault,
 )
 from eda_sim.scenario.messages import Mention, edges, flatten, handlers_of, mentions, name_of
-from eda_sim.scenario.service import Service
+from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import Call, Publish, Send, Work
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def check(scenario: "Scenario") -> None:
     _broker_present(said, scenario)
     _no_cycle(scenario)
     _faults(scenario)
+    _redrives(scenario)
+    _outboxes(scenario)
     if not scenario.warmup < scenario.duration:
         raise InvalidInput(
             f"warmup must be < duration ({scenario.duration}), got {scenario.warmup}: "
@@ -171,3 +173,42 @@ def _sides(fault: LinkFault) -> Sequence[str]:
 def _labels(service: Service) -> set[str]:
     steps = [step for handler in service.handlers.values() for step in flatten(handler.steps)]
     return {step.label for step in steps if isinstance(step, Work)}
+
+
+def _redrives(scenario: "Scenario") -> None:
+    services = {service.name: service for service in scenario.services}
+    delivered = {
+        name_of(mention.step)
+        for mention in mentions(scenario.traffic, scenario.services)
+        if not isinstance(mention.step, Call)
+    }
+    for i, redrive in enumerate(scenario.redrives):
+        _known(f"redrives[{i}].service", redrive.service, services, "a service")
+        handlers = services[redrive.service].handlers
+        names = delivered.intersection(handlers)
+        if redrive.message is not None:
+            what = f"a message delivered to {redrive.service!r}"
+            _known(f"redrives[{i}].message", redrive.message, names, what)
+            names = {redrive.message}
+        if not any(_has_dead_letters(scenario, handlers[name]) for name in names):
+            raise InvalidInput(
+                f"redrives[{i}] must redrive from a queue that can have dead letters, got "
+                f"{redrive.service!r}, whose deliveries are at most once, without dead letters, "
+                "or none at all: set dead_letter=True, or leave the redrive out"
+            )
+
+
+def _has_dead_letters(scenario: "Scenario", handler: Handler) -> bool:
+    policy = handler.delivery
+    if policy is None and scenario.broker is not None:
+        policy = scenario.broker.delivery
+    return policy is not None and policy.dead_letter and policy.guarantee == "at_least_once"
+
+
+def _outboxes(scenario: "Scenario") -> None:
+    for source in scenario.traffic:
+        if isinstance(source.message, Publish) and source.message.outbox is not None:
+            raise InvalidInput(
+                f"traffic[{source.name!r}].message.outbox must be left out: an outbox belongs to a "
+                "service, which writes it together with its work"
+            )

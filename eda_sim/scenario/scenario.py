@@ -27,6 +27,7 @@ from eda_sim.scenario.diagram import as_mermaid, as_text
 from eda_sim.scenario.distributions import Constant, Distribution
 from eda_sim.scenario.faults import Fault
 from eda_sim.scenario.plain import to_plain
+from eda_sim.scenario.redrive import Redrive
 from eda_sim.scenario.service import Service
 from eda_sim.scenario.traffic import Traffic
 from eda_sim.scenario.yaml_text import dump, load
@@ -43,6 +44,7 @@ class Scenario:
         broker: needed as soon as anything is sent or published.
         network: latency of each way of a call, in seconds.
         faults: what goes wrong, scheduled or random.
+        redrives: when dead letters are sent back to be handled.
         duration: requests arrive in ``[0, duration)``, in seconds.
         warmup: statistics leave out requests that started earlier, in seconds.
         drain: how long, after ``duration``, a run waits for what is under way, in seconds.
@@ -67,6 +69,7 @@ class Scenario:
     broker: Broker | None = None
     network: Distribution = Constant(0.0)
     faults: Annotated[Sequence[Fault], freeze_sequence] = ()
+    redrives: Annotated[Sequence[Redrive], freeze_sequence] = ()
     duration: PositiveSeconds = 600.0
     warmup: Seconds = 0.0
     drain: Seconds = 600.0

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from eda_sim.scenario.delivery import Delivery
 from eda_sim.scenario.description import (
@@ -12,6 +12,7 @@ from eda_sim.scenario.description import (
     FrozenDict,
     Name,
     PositiveRate,
+    PositiveSeconds,
     Seconds,
     description,
     freeze_mapping,
@@ -27,7 +28,7 @@ class Handler:
     ``delivery`` overrides the broker's default for this subscriber.
 
     >>> from eda_sim import Constant, Retry, Work
-    >>> Handler([Work(Constant(0.05), "send mail")], Delivery(Retry(max_attempts=2)))
+    >>> Handler([Work(Constant(0.05), "send mail")], Delivery(retry=Retry(max_attempts=2)))
     Handler((Work(Constant(0.05), 'send mail'),), delivery=Delivery(retry=Retry(max_attempts=2)))
     """
 
@@ -70,13 +71,43 @@ class RateLimit:
 
 
 @description
+class Autoscale:
+    """The number of instances follows the load, between ``least`` and ``most``.
+
+    Every ``every`` seconds the load of an instance is measured ``by`` its ``utilisation`` (the
+    fraction of its workers that are busy) or its ``backlog`` (how many jobs wait for it), and
+    as many instances are wanted as bring it to ``target``: ceil(instances x load / target),
+    as Kubernetes' horizontal autoscaler does. A new instance needs ``start_delay`` seconds to
+    come up; one that is not wanted finishes what it is doing.
+    """
+
+    most: Count
+    target: PositiveRate
+    by: Literal["utilisation", "backlog"] = "utilisation"
+    least: Count = 1
+    every: PositiveSeconds = 15.0
+    start_delay: Seconds = 30.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Autoscale":
+        if self.most < self.least:
+            raise ValueError(f"most must be >= least ({self.least}), got {self.most}")
+        if self.by == "utilisation" and self.target > 1:
+            raise ValueError(
+                f"target must be <= 1 by utilisation, got {self.target}: give a fraction"
+            )
+        return self
+
+
+@description
 class Service:
     """``instances`` copies, each with ``workers`` threads, one queue before them all.
 
     ``inbox`` bounds the calls that wait; one more is rejected at once. ``on`` maps
     a command or event name to a list of steps, or to a ``Handler``. ``rate_limit`` rejects
     calls beyond a rate; ``shed_after`` rejects calls while the one that has waited longest
-    has waited for more than so many seconds.
+    has waited for more than so many seconds. ``autoscale`` lets the number of instances
+    follow the load, from ``instances`` on.
 
     >>> from eda_sim import Constant, Work
     >>> Service("email", on={"OrderPlaced": [Work(Constant(0.05), "send mail")]}).workers
@@ -89,7 +120,23 @@ class Service:
     inbox: Annotated[int, Field(ge=0)] | None = None
     rate_limit: RateLimit | None = None
     shed_after: Seconds | None = None
+    autoscale: Autoscale | None = None
     on: Handlers = field(default_factory=FrozenDict)
+
+    @model_validator(mode="after")
+    def _within_bounds(self) -> "Service":
+        scale = self.autoscale
+        if scale is not None and not scale.least <= self.instances <= scale.most:
+            raise ValueError(
+                f"instances must be between autoscale's least ({scale.least}) and most "
+                f"({scale.most}), got {self.instances}"
+            )
+        return self
+
+    @property
+    def most_instances(self) -> int:
+        """How many instances there can be at a time."""
+        return self.instances if self.autoscale is None else self.autoscale.most
 
     @property
     def handlers(self) -> Mapping[str, Handler]:

@@ -90,6 +90,18 @@ class Send:
 
 
 @description
+class Outbox:
+    """Where an event waits that was written together with the work before it.
+
+    A relay looks every ``poll`` seconds and publishes up to ``batch`` events, as long as an
+    instance of the service is up. A crash loses none, and each is later by the wait.
+    """
+
+    poll: PositiveSeconds = 1.0
+    batch: Count = 100
+
+
+@description
 class Publish:
     """Publish ``event`` through the broker to every subscriber; go on once it is accepted.
 
@@ -102,6 +114,7 @@ class Publish:
     event: Name
     data: PlainData = field(default_factory=FrozenDict)
     version: Count = 1
+    outbox: Outbox | None = None
     kind: Literal["publish"] = "publish"
 
 

@@ -1,0 +1,53 @@
+"""An autoscaler: looks at the load now and then, and starts or stops instances."""
+
+from functools import partial
+from math import ceil
+
+from simpy import Event
+
+from eda_sim.engine.job import Process
+from eda_sim.engine.service import ServiceActor
+from eda_sim.engine.stage import Stage
+from eda_sim.rules.order import Rank, turn
+from eda_sim.scenario.service import Autoscale
+
+_LOOKS = turn(Rank.RETRY_DUE)
+
+
+class Autoscaler:
+    """The autoscaler of one service, at work while traffic arrives."""
+
+    def __init__(self, stage: Stage, service: ServiceActor, description: Autoscale) -> None:
+        self._clock = stage.clock
+        self._duration = stage.scenario.duration
+        self._service = service
+        self._description = description
+        self._wanted = service.service.instances
+        stage.clock.process(self._watch())
+
+    def _watch(self) -> Process:
+        looks = 1
+        while (time := looks * self._description.every) < self._duration:
+            yield self._clock.wait_until(time, _LOOKS)
+            self._scale(self._measure())
+            looks += 1
+
+    def _measure(self) -> float:
+        """Return the load of all instances together, in instances' worth of target."""
+        service, rules = self._service, self._description
+        if rules.by == "backlog":
+            return service.waiting / rules.target
+        return service.busy / service.service.workers / rules.target
+
+    def _scale(self, load: float) -> None:
+        rules = self._description
+        wanted = min(max(ceil(load - 1e-9), rules.least), rules.most)
+        for instance in range(self._wanted, wanted):
+            self._clock.then(rules.start_delay, _LOOKS, partial(self._start, instance))
+        for instance in range(wanted, self._wanted):
+            self._service.retire(instance)
+        self._wanted = wanted
+
+    def _start(self, instance: int, _: Event) -> None:
+        if instance < self._wanted:  # it may not be wanted any more
+            self._service.start(instance)

@@ -1,0 +1,51 @@
+"""The outbox of a service: events written with the work, and the relay that publishes them.
+
+The relay looks at its own regular times, and only while something waits for it, so
+that an empty outbox does not keep a run alive.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from math import floor
+
+from eda_sim.engine.clock import Clock
+from eda_sim.engine.job import OK, Performance, Process
+from eda_sim.rules.order import Rank, turn
+from eda_sim.scenario.steps import Outbox
+
+Publication = Callable[[], Performance]
+_LOOKS = turn(Rank.RETRY_DUE)
+
+
+class OutboxRelay:
+    """One service's outbox for one event, and its relay."""
+
+    def __init__(self, clock: Clock, description: Outbox, is_down: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._poll = description.poll
+        self._batch = description.batch
+        self._is_down = is_down
+        self._written: deque[Publication] = deque()
+        self._at_work = False
+
+    def write(self, publication: Publication) -> None:
+        """Write an event down; from now on no crash can lose it."""
+        self._written.append(publication)
+        if not self._at_work:
+            self._at_work = True
+            self._clock.process(self._relay())
+
+    def _relay(self) -> Process:
+        while self._written:
+            looks = floor(self._clock.now / self._poll) + 1
+            yield self._clock.wait_until(looks * self._poll, _LOOKS)
+            if not self._is_down():
+                yield from self._publish_a_batch()
+        self._at_work = False
+
+    def _publish_a_batch(self) -> Process:
+        for _ in range(min(self._batch, len(self._written))):
+            outcome = yield from self._written[0]()
+            if outcome != OK:  # the broker is out of reach: it stays written
+                return
+            self._written.popleft()
