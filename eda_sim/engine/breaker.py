@@ -47,7 +47,7 @@ class Breaker:
         elif self.state is CLOSED:
             now = self._clock.now
             self._failures.append(now)
-            while self._failures[0] <= now - self._description.window:
+            while now - self._failures[0] >= self._description.window:
                 self._failures.popleft()
             if len(self._failures) >= self._description.failures:
                 self._open("tripped")

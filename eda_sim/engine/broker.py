@@ -82,7 +82,8 @@ class Delivery(Job):
     def __init__(
         self, subscription: Subscription, request: Request, message: int, tries: int, row: Row
     ) -> None:
-        super().__init__(subscription.handler, request, message, tries)
+        # Whoever published may have tried before: a first attempt must not meet its luck.
+        super().__init__(subscription.handler, request, message, fold(tries, 1) if tries else 0)
         self._subscription = subscription
         self._tries_before = tries
         self._handled_at: float | None = None

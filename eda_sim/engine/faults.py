@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from eda_sim.engine.world import World
 
 
+def _alike(fault: Fault, other: Fault) -> bool:
+    """Say whether two random faults have the same name, and so need two places."""
+    kinds = (fault.kind, fault.service), (other.kind, other.service)
+    return kinds[0] == kinds[1] and None not in (fault.mtbf, other.mtbf)
+
+
 class FaultActor:
     """One fault of the scenario in a run."""
 
@@ -25,6 +31,7 @@ class FaultActor:
         self._luck = world.luck
         self._number = number
         self._fault = fault
+        self._place = sum(_alike(fault, earlier) for earlier in world.scenario.faults[:number])
         self._service = world.services[fault.service]
         self._duration = world.scenario.duration
         self._record = world.recorder.faults.add
@@ -47,8 +54,12 @@ class FaultActor:
         assert self._fault.mtbf is not None
         assert self._fault.mttr is not None
         name = f"{self._fault.kind} of {self._fault.service}"
-        up = Times(self._luck.stream(name, "up"), Exponential(self._fault.mtbf).quantile)
-        down = Times(self._luck.stream(name, "down"), Exponential(self._fault.mttr).quantile)
+        up = Times(
+            self._luck.stream(name, "up", self._place), Exponential(self._fault.mtbf).quantile
+        )
+        down = Times(
+            self._luck.stream(name, "down", self._place), Exponential(self._fault.mttr).quantile
+        )
         time, occurrence = 0.0, 0
         while (time := time + up(occurrence, 0)) < self._duration:
             yield self._clock.wait_until(time, self._begins)

@@ -9,6 +9,7 @@ connection broke.
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import takewhile
 from math import prod
 from typing import TYPE_CHECKING, cast
 
@@ -57,6 +58,10 @@ class Worker:
             except Interrupt as crash:
                 self.job = None
                 yield cast(Event, crash.cause)  # the instance's repair
+
+
+def _place(job: Job) -> tuple[float, int]:
+    return job.queued_at, job.message
 
 
 class ServiceActor:
@@ -196,7 +201,7 @@ class ServiceActor:
             waiting = [job for job in self._queue if job.is_call]
             self._queue = deque(job for job in self._queue if not job.is_call)
             self._waiting_calls = 0
-        for job in sorted(died, key=lambda job: (job.queued_at, job.message), reverse=True):
+        for job in sorted(died, key=_place):
             self.attempt_ended(job, "crashed")
             job.crashed()
         for job in waiting:
@@ -204,12 +209,18 @@ class ServiceActor:
             job.settle("failed")
 
     def come_back(self, job: Job) -> None:
-        """Put a delivery back to the front of the queue, where it was before its crash."""
+        """Put a delivery back to the place in the queue that it had before its crash.
+
+        Whoever waits came later, but for those that a crash brought back before.
+        """
+        place = _place(job)
         self._queue_up(job)
+        job.queued_at = place[0]
         if self._idle:
             self._idle.popleft().called.succeed(job)
         else:
-            self._queue.appendleft(job)
+            ahead = takewhile(lambda waiting: _place(waiting) < place, self._queue)
+            self._queue.insert(sum(1 for _ in ahead), job)
 
     def instances_up(self, instances: Sequence[int]) -> None:
         """Instances are back, empty; their workers take up work again."""
