@@ -20,7 +20,16 @@ from eda_sim.simulate import simulate
 from eda_sim.units import day, hour, minute, ms, second
 
 if TYPE_CHECKING:
-    from eda_sim.catalog import fan_out, order_chain, order_pubsub
+    from eda_sim.catalog import (
+        event_bus,
+        event_flow,
+        fan_out,
+        order_chain,
+        order_pubsub,
+        service_chain,
+        town_announcement,
+        town_conversation,
+    )
     from eda_sim.errors import EdaSimError, InvalidInput, SimulationError
     from eda_sim.experiments.compare import Comparison, compare
     from eda_sim.results.run import Run
@@ -51,11 +60,24 @@ if TYPE_CHECKING:
         UniformKeys,
         ZipfKeys,
     )
+    from eda_sim.views.comparison import draw_comparison
+    from eda_sim.views.curve import draw_curve
+    from eda_sim.views.description import describe
+    from eda_sim.views.distributions import draw_distribution
+    from eda_sim.views.headline import draw_headline
+    from eda_sim.views.journey import draw_journey, journey_mermaid
+    from eda_sim.views.ledger import draw_ledger
+    from eda_sim.views.lifecycle import draw_lifecycle
+    from eda_sim.views.system import draw_system
+    from eda_sim.views.timelines import draw_timeline
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "catalog": "fan_out order_chain order_pubsub",
+    "catalog": (
+        "event_bus event_flow fan_out order_chain order_pubsub service_chain "
+        "town_announcement town_conversation"
+    ),
     "errors": "EdaSimError InvalidInput SimulationError",
     "experiments.compare": "Comparison compare",
     "results.run": "Run",
@@ -69,6 +91,16 @@ _HOMES = {
     "scenario.service": "Handler Service",
     "scenario.steps": "Branch Call Parallel Publish Send Work",
     "scenario.traffic": ("Bursts Diurnal Poisson Regular Spike Trace Traffic UniformKeys ZipfKeys"),
+    "views.comparison": "draw_comparison",
+    "views.curve": "draw_curve",
+    "views.description": "describe",
+    "views.distributions": "draw_distribution",
+    "views.headline": "draw_headline",
+    "views.journey": "draw_journey journey_mermaid",
+    "views.ledger": "draw_ledger",
+    "views.lifecycle": "draw_lifecycle",
+    "views.system": "draw_system",
+    "views.timelines": "draw_timeline",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

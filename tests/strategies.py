@@ -148,6 +148,9 @@ works = build(
 )
 
 
+payloads = st.sampled_from([{}, {"currency": "EUR", "items": [{"sku": "A1", "n": 2}, {}]}])
+
+
 def messages(names: Sequence[str]) -> st.SearchStrategy[Any]:
     """A call or a sending of one of the commands, or a publication of one of the events."""
     events = [name for name in names if name.startswith("Done")]
@@ -166,7 +169,7 @@ def messages(names: Sequence[str]) -> st.SearchStrategy[Any]:
         )
         ways.append(build(Send, command))
     if events:
-        ways.append(build(Publish, st.sampled_from(events), version=st.integers(1, 2)))
+        ways.append(build(Publish, st.sampled_from(events), payloads, version=st.integers(1, 2)))
     return st.one_of(ways)
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # conda-forge splits matplotlib: the base is what PyPI's package is, without a desktop toolkit.
 CONDA_NAMES = {"matplotlib": "matplotlib-base"}
 # The only packages that pip may bring into the conda environment.
-NOT_ON_CONDA_FORGE = {"ciw"}
+NOT_ON_CONDA_FORGE = {"ciw", "cloudevents"}
 # What the conda way needs and pip has by nature.
 CONDA_ONLY = {"python", "pip"}
 

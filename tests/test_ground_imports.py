@@ -19,8 +19,10 @@ PUBLIC = """
     Backoff Branch Broker Bursts Call CircuitBreaker Comparison Constant Delivery Diurnal
     EdaSimError Empirical Exponential Gamma Handler InvalidInput LogNormal Outage Parallel Pareto
     Poisson Publish Recorded Regular Retry Run Scenario Send Service SimulationError Slowdown Spike
-    Trace Traffic Uniform UniformKeys Work ZipfKeys compare day fan_out hour minute ms order_chain
-    order_pubsub second simulate
+    Trace Traffic Uniform UniformKeys Work ZipfKeys compare day describe draw_comparison draw_curve
+    draw_distribution draw_headline draw_journey draw_ledger draw_lifecycle draw_system
+    draw_timeline event_bus event_flow fan_out hour journey_mermaid minute ms order_chain
+    order_pubsub second service_chain simulate town_announcement town_conversation
 """
 
 # A public name must not turn into the module of the same name once that module is imported.

@@ -246,6 +246,15 @@ def test_what_was_given_is_not_kept() -> None:
     assert repr(service) == before
 
 
+def test_a_published_event_cannot_be_changed() -> None:
+    """What an event carries is frozen too, lists within lists included."""
+    publish = Publish("OrderPlaced", {"items": [{"sku": "A1", "sizes": [1, 2]}]})
+    assert not mutable_parts(publish)
+    assert hash(publish) == hash(pickle.loads(pickle.dumps(publish)))
+    with pytest.raises(TypeError, match="does not change"):
+        publish.data["items"][0]["sku"] = "B2"
+
+
 def test_setting_a_field_is_refused() -> None:
     """Assigning to a description raises, and so does deleting."""
     with pytest.raises(FrozenInstanceError):

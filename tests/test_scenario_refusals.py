@@ -477,3 +477,9 @@ def test_the_nearest_word() -> None:
     assert nearest("paymnt", ["orders", "payment"]) == "did you mean 'payment'?"
     assert nearest("x", ["orders", "payment"]) == "known: orders, payment"
     assert nearest("x", []) == "there are none"
+
+
+@pytest.mark.parametrize("build", [lambda: Parallel([]), lambda: Branch(2, []), lambda: Retry(0)])
+def test_refused_again_and_again(build: Build) -> None:
+    """Refusing once does not change how the same mistake is refused later."""
+    assert refusal(build) == refusal(build) == refusal(build)

@@ -5,7 +5,8 @@ Each returns a ``Scenario``, which is data: print it, draw it, change it with
 probability a fraction. ``CATALOG`` finds each function by its name.
 
 >>> sorted(CATALOG)
-['fan_out', 'order_chain', 'order_pubsub']
+['event_bus', 'event_flow', 'fan_out', 'order_chain',
+ 'order_pubsub', 'service_chain', 'town_announcement', 'town_conversation']
 >>> CATALOG["order_chain"](payment_workers=8).service("payment").workers
 8
 """
@@ -14,12 +15,35 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from eda_sim.catalog.chains import service_chain
+from eda_sim.catalog.event_bus import event_bus
+from eda_sim.catalog.event_flow import event_flow
 from eda_sim.catalog.fan_out import fan_out
 from eda_sim.catalog.orders import order_chain, order_pubsub
+from eda_sim.catalog.town_square import town_announcement, town_conversation
 from eda_sim.scenario.scenario import Scenario
 
 CATALOG: Final[Mapping[str, Callable[..., Scenario]]] = MappingProxyType(
-    {"order_chain": order_chain, "order_pubsub": order_pubsub, "fan_out": fan_out}
+    {
+        "order_chain": order_chain,
+        "order_pubsub": order_pubsub,
+        "service_chain": service_chain,
+        "fan_out": fan_out,
+        "town_conversation": town_conversation,
+        "town_announcement": town_announcement,
+        "event_flow": event_flow,
+        "event_bus": event_bus,
+    }
 )
 
-__all__ = ["CATALOG", "fan_out", "order_chain", "order_pubsub"]
+__all__ = [
+    "CATALOG",
+    "event_bus",
+    "event_flow",
+    "fan_out",
+    "order_chain",
+    "order_pubsub",
+    "service_chain",
+    "town_announcement",
+    "town_conversation",
+]

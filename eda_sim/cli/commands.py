@@ -8,13 +8,17 @@ import sys
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from eda_sim.cli.group import OneLineErrors
 from eda_sim.cli.inputs import catalogue, scenario_of
 from eda_sim.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 app = typer.Typer(
     cls=OneLineErrors,
@@ -54,10 +58,12 @@ class Format(StrEnum):
 
 _FORMAT_OF_SUFFIX = {
     ".mmd": Format.mermaid,
-    ".png": Format.png,
     ".yaml": Format.yaml,
     ".yml": Format.yaml,
-    ".json": Format.schema,
+    # A picture can be any kind of file that matplotlib writes; its name says which.
+    ".png": Format.png,
+    ".svg": Format.png,
+    ".pdf": Format.png,
 }
 
 
@@ -158,7 +164,12 @@ def _draw_system(source: str | None, settings: list[str] | None, out: Path | Non
     from eda_sim.views.system import draw_system
 
     with written(out) as draft:
-        draw_system(scenario).get_figure().savefig(draft, format=picture)
+        _figure(draw_system(scenario)).savefig(draft, format=picture)
+
+
+def _figure(drawn: "Axes | Figure") -> "Figure":
+    """Return what a picture is saved as, whether it is one Axes or a Figure."""
+    return cast("Figure", drawn.figure)
 
 
 @app.command()
@@ -242,7 +253,7 @@ def compare(
         from eda_sim.views.comparison import draw_comparison
 
         with written(plot) as draft:
-            draw_comparison(comparison).savefig(draft, format=picture)
+            _figure(draw_comparison(comparison)).savefig(draft, format=picture)
     if json:
         typer.echo(json_text({"seed": seed, **comparison.to_dict()}))
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eda_sim.cli.inputs import about, parameters
+from eda_sim.results.words import number_text, share_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +55,6 @@ def _typed(value: Any) -> str:
 
 def run_tables(run: "Run") -> list[Table]:
     """Return a run's summary, its services and what became of its requests."""
-    from eda_sim.experiments.text import number_text
-
     summary = _table(f"{run.scenario.name}, seed {run.seed}", ["metric", "value", "unit"])
     for metric, value in run.summary().items():
         summary.add_row(Text(str(metric)), number_text(float(value)), unit_of(str(metric)))
@@ -102,7 +102,7 @@ def _estimates(comparison: "Comparison") -> Table:
 
 
 def _differences(comparison: "Comparison", name: str) -> Table:
-    from eda_sim.experiments.text import among_text, estimate_text, number_text
+    from eda_sim.experiments.text import among_text, estimate_text
 
     first = next(iter(comparison.scenarios))
     columns = ["metric", "difference", "unpaired", "narrower", "differs", "unit"]
@@ -115,24 +115,28 @@ def _differences(comparison: "Comparison", name: str) -> Table:
             estimate_text(row["difference"], row["half_width"], sign=True)
             + among_text(int(row["replications"]), len(comparison.seeds)),
             f"± {number_text(row['unpaired_half_width'])}",
-            f"{number_text(round(row['narrower'], 2))} x",
+            _times(row["narrower"]),
             "yes" if row["excludes_zero"] else "",
             unit_of(str(metric)),
         )
     return table
 
 
+def _times(factor: float) -> str:
+    if isfinite(factor):
+        return f"{number_text(factor)} x"
+    return "" if isnan(factor) else "∞"
+
+
 def _ledger_table(counts: Mapping[str, int]) -> Table:
-    table = _table("ledger of all requests, warm-up included", ["verdict", "requests", "share"])
+    table = _table("ledger of all requests", ["verdict", "requests", "share"])
     total = sum(counts.values())
     for verdict, n in counts.items():
-        table.add_row(verdict, str(n), f"{n / total:.2%}")
+        table.add_row(verdict, number_text(n), share_text(n / total))
     return table
 
 
 def _frame_table(title: str, frame: "pd.DataFrame") -> Table:
-    from eda_sim.experiments.text import number_text
-
     table = _table(title, ["", *map(str, frame.columns)])
     for label, row in frame.iterrows():
         cells = (number_text(v) if isinstance(v, (int, float)) else str(v) for v in row)

@@ -38,8 +38,8 @@ class Queue(Protocol):
     def arrive(self, job: "DeliveryAttempt") -> None:
         """Wait at the end."""
 
-    def come_back(self, job: "DeliveryAttempt") -> None:
-        """Wait at the front."""
+    def come_back(self, job: "DeliveryAttempt", place: float | None = None) -> None:
+        """Wait at the place that it had, or at the front."""
 
     def withdraw(self, job: "DeliveryAttempt") -> None:
         """Wait no longer."""
@@ -258,7 +258,7 @@ class Delivery:
         is_current = attempt.attempt == self.attempts and self.state is HANDLING
         if is_current and self.subscription.ack_timeout is None:
             self.state = self.state["acknowledgement lost"]
-            self.queue.come_back(self._next_attempt())
+            self.queue.come_back(self._next_attempt(), attempt.queued_at)
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
         """The instance died: the broker sees the connection break, or waits for its timeout."""
@@ -267,7 +267,7 @@ class Delivery:
             self._end(rules.given_up, rules.clock.now)
         elif rules.ack_timeout is None:
             self.state = self.state["crashed"]
-            self.queue.come_back(self._next_attempt())
+            self.queue.come_back(self._next_attempt(), attempt.queued_at)
 
     def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement timeout of an attempt is over."""
@@ -276,7 +276,7 @@ class Delivery:
         rules = self.subscription
         if self._may_repeat(attempt):
             self.state = self.state["acknowledgement timed out"]
-            self.queue.come_back(self._next_attempt())
+            self.queue.come_back(self._next_attempt(), attempt.queued_at)
         else:
             self._end(rules.given_up, rules.clock.now)
 

@@ -25,6 +25,12 @@ from eda_sim.scenario.faults import (
 )
 
 
+def _alike(fault: Fault, other: Fault) -> bool:
+    """Say whether two random faults have the same name, and so need two places."""
+    kinds = (fault.kind, target(fault)), (other.kind, target(other))
+    return kinds[0] == kinds[1] and None not in (fault.mtbf, other.mtbf)
+
+
 class FaultActor:
     """One fault of the scenario in a run."""
 
@@ -34,6 +40,7 @@ class FaultActor:
         self._luck = stage.luck
         self._number = number
         self._fault = fault
+        self._place = sum(_alike(fault, earlier) for earlier in stage.scenario.faults[:number])
         self._duration = stage.scenario.duration
         self._record = stage.recorder.faults.add
         code = stage.recorder.names.code
@@ -66,8 +73,12 @@ class FaultActor:
         assert self._fault.mtbf is not None
         assert self._fault.mttr is not None
         name = f"{self._fault.kind} of {target(self._fault)}"
-        up = Times(self._luck.stream(name, "up"), Exponential(self._fault.mtbf).quantile)
-        down = Times(self._luck.stream(name, "down"), Exponential(self._fault.mttr).quantile)
+        up = Times(
+            self._luck.stream(name, "up", self._place), Exponential(self._fault.mtbf).quantile
+        )
+        down = Times(
+            self._luck.stream(name, "down", self._place), Exponential(self._fault.mttr).quantile
+        )
         time, occurrence = 0.0, 0
         while (time := time + up(occurrence, 0)) < self._duration:
             yield self._clock.wait_until(time, self._begins)

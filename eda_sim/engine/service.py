@@ -18,7 +18,7 @@ from eda_sim.engine.job import Job, Process
 from eda_sim.engine.protection import limiter
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
 from eda_sim.engine.stage import Stage
-from eda_sim.engine.waiting import Lane, Lanes, Prefetching, WaitingRoom
+from eda_sim.engine.waiting import Lane, Lanes, Prefetching, WaitingRoom, put_back
 from eda_sim.rules.tables import ATTEMPT_OUTCOMES, ATTEMPTS
 from eda_sim.scenario.service import Service
 
@@ -84,7 +84,7 @@ class ServiceActor:
         self._slowdowns: list[float] = []
         self._queue: deque[Job] = deque()
         self._pauses = 0  # faults that keep the broker from dispatching
-        self._held_back: list[Job] = []
+        self._held_back: deque[Job] = deque()
         self._rooms: list[WaitingRoom] = []
         self._groups: dict[str, Lanes] = {}
         self._prefetching: dict[str, Prefetching] = {}
@@ -250,7 +250,7 @@ class ServiceActor:
     def pause_deliveries(self) -> None:
         """The broker can dispatch nothing to this service; calls go on."""
         self._pauses += 1
-        self._held_back += [job for job in self._queue if not job.is_call]
+        self._held_back.extend(job for job in self._queue if not job.is_call)
         self._queue = deque(job for job in self._queue if job.is_call)
 
     def resume_deliveries(self) -> None:
@@ -258,8 +258,8 @@ class ServiceActor:
         self._pauses -= 1
         if self._pauses:
             return
-        self._queue = deque(sorted([*self._queue, *self._held_back], key=_place))
-        self._held_back = []
+        self._queue = deque(sorted([*self._held_back, *self._queue], key=lambda job: job.queued_at))
+        self._held_back.clear()
         for worker in list(self._idle):
             job = self.next_job(worker.instance)
             if job is not None:
@@ -343,6 +343,8 @@ class ServiceActor:
         for room in self._rooms:
             room.instances_down(sorted(dying))
         self._drop_connections(died)
+        for room in self._rooms:
+            room.hand_out()
 
     def _drop_connections(self, died: list[Job]) -> None:
         waiting: list[Job] = []
@@ -350,22 +352,25 @@ class ServiceActor:
             waiting = [job for job in self._queue if job.is_call]
             self._queue = deque(job for job in self._queue if not job.is_call)
             self._waiting_calls = 0
-        for job in sorted(died, key=lambda job: (job.queued_at, job.message), reverse=True):
+        for job in sorted(died, key=_place):
             self.attempt_ended(job, "crashed")
             job.crashed()
         for job in waiting:
             self.attempt_ended(job, "refused")
             job.settle("failed")
 
-    def come_back(self, job: Job) -> None:
-        """Put a delivery back to the front of the queue, where it was before its crash."""
+    def come_back(self, job: Job, place: float | None = None) -> None:
+        """Put a delivery back to the ``place`` in the queue that it had, or to the very front.
+
+        Whoever waits came later, but for those that came back before.
+        """
         self.queue_up(job)
         if self._pauses:
-            self._held_back.insert(0, job)
+            put_back(self._held_back, job, place)
         elif self._idle:
             self._idle.popleft().called.succeed(job)
         else:
-            self._queue.appendleft(job)
+            put_back(self._queue, job, place)
 
     def instances_up(self, instances: Sequence[int]) -> None:
         """Instances are back, empty; their workers take up work again."""

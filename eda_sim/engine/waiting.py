@@ -12,14 +12,27 @@ this instance may take?
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Protocol
 
+from eda_sim.engine.job import Job
 from eda_sim.engine.recorder import NOBODY
 from eda_sim.rules.order import Rank, turn
 
 if TYPE_CHECKING:
     from eda_sim.engine.delivery import Delivery, DeliveryAttempt
     from eda_sim.engine.service import ServiceActor
+
+
+def put_back(queue: "deque[Any]", job: Job, place: float | None) -> None:
+    """Put a job back to where it stood when it began to wait at ``place``; None: the front."""
+    if place is None:
+        job.queued_at = queue[0].queued_at if queue else job.queued_at
+        queue.appendleft(job)
+        return
+    job.queued_at = place
+    ahead = takewhile(lambda other: (other.queued_at, other.message) < (place, job.message), queue)
+    queue.insert(sum(1 for _ in ahead), job)
 
 
 class WaitingRoom(Protocol):
@@ -36,6 +49,9 @@ class WaitingRoom(Protocol):
 
     def instances_down(self, instances: Sequence[int]) -> None:
         """Instances have died; what they held is for others."""
+
+    def hand_out(self) -> None:
+        """What dead instances held has been put back: it may go to others."""
 
     def instances_up(self, instances: Sequence[int]) -> None:
         """Instances are back."""
@@ -69,7 +85,9 @@ class Lane:
         self._group.service.queue_up(attempt)
         self._offer()
 
-    come_back = arrive  # a lane never loses its order
+    def come_back(self, attempt: "DeliveryAttempt", place: float | None = None) -> None:
+        """A lane never loses its order: its head is the head."""
+        self.arrive(attempt)
 
     def withdraw(self, attempt: "DeliveryAttempt") -> None:
         """Nobody needs this attempt any more."""
@@ -132,6 +150,9 @@ class Lanes:
                 lane.next_owner = None
         self._rebalance_later()
 
+    def hand_out(self) -> None:
+        """Lanes move when the group has rebalanced, not before."""
+
     def instances_up(self, instances: Sequence[int]) -> None:
         """Instances that join get their share after the group has rebalanced."""
         self._up = sorted({*self._up, *instances})
@@ -177,15 +198,15 @@ class Prefetching:
         """A delivery waits with the broker until an instance has room for it."""
         self._service.queue_up(attempt)
         self._queue.append(attempt)
-        self._push()
+        self.hand_out()
 
-    def come_back(self, attempt: "DeliveryAttempt") -> None:
-        """A delivery goes back to the front of the broker's queue."""
+    def come_back(self, attempt: "DeliveryAttempt", place: float | None = None) -> None:
+        """A delivery goes back to the place that it had in the broker's queue, or to the front."""
         self._service.queue_up(attempt)
-        self._queue.appendleft(attempt)
-        self._push()
+        put_back(self._queue, attempt, place)
+        self.hand_out()
 
-    def _push(self) -> None:
+    def hand_out(self) -> None:
         """Push to the instances in turn, as long as one of them has room."""
         while self._queue and (instance := self._who_is_next()) is not None:
             attempt = self._queue.popleft()
@@ -216,7 +237,7 @@ class Prefetching:
         instance, attempt.held_by = attempt.held_by, NOBODY
         if instance != NOBODY and self._up[instance]:
             self._unacknowledged[instance] -= 1
-            self._push()
+            self.hand_out()
 
     def withdraw(self, attempt: "DeliveryAttempt") -> None:
         """Nobody needs this attempt any more."""
@@ -240,10 +261,9 @@ class Prefetching:
             for attempt in reversed(held):
                 attempt.held_by = NOBODY
                 self._queue.appendleft(attempt)
-        self._push()
 
     def instances_up(self, instances: Sequence[int]) -> None:
         """Instances that are back take their share."""
         for instance in instances:
             self._up[instance] = True
-        self._push()
+        self.hand_out()

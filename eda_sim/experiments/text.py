@@ -1,21 +1,8 @@
 """Numbers as people read them: an estimate with the digits that its interval supports."""
 
-from math import floor, isfinite, isnan, log10
+from math import floor, isnan, log10
 
-UNKNOWN = "–"
-
-
-def number_text(value: float) -> str:
-    """Write a number with four significant digits, and what is undefined as a dash.
-
-    >>> number_text(0.123456), number_text(72104.0), number_text(float("nan"))
-    ('0.1235', '72104', '–')
-    """
-    if isnan(value):
-        return UNKNOWN
-    if not isfinite(value):
-        return "∞" if value > 0 else "-∞"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+from eda_sim.results.words import number_text
 
 
 def estimate_text(mean: float, half_width: float, sign: bool = False) -> str:
@@ -26,7 +13,7 @@ def estimate_text(mean: float, half_width: float, sign: bool = False) -> str:
     >>> estimate_text(0.123456, 0.00123)
     '0.1235 ± 0.0012'
     >>> estimate_text(72104.3, 310.7)
-    '72104 ± 311'
+    '72,104 ± 311'
     >>> estimate_text(0.25, float("nan"))  # one replication has no interval
     '0.25'
     """
@@ -36,7 +23,7 @@ def estimate_text(mean: float, half_width: float, sign: bool = False) -> str:
     if half_width == 0:
         return f"{plus}{number_text(mean)} ± 0"
     digits = min(max(1 - floor(log10(half_width)), 0), 12)
-    return f"{plus}{mean:.{digits}f} ± {half_width:.{digits}f}"
+    return f"{plus}{mean:,.{digits}f} ± {half_width:,.{digits}f}"
 
 
 def among_text(defined: int, replications: int) -> str:

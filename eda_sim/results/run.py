@@ -235,6 +235,31 @@ class Run:
 
         return journey(self, request)
 
+    def envelope(self, message: int) -> dict[str, Any]:
+        """Return a command or event in its envelope, as CloudEvents 1.0 defines it in JSON.
+
+        The attributes are those of CloudEvents (``id``, ``source``, ``type``, ``subject``: the
+        key, ``time``: RFC 3339, second 0 of the run being the start of 2026, and so on),
+        with ``dataversion``, ``correlationid`` (the request) and ``causationid`` (the message
+        whose handling made this one) as extensions, and the ``data`` of the ``Publish`` step.
+
+        Args:
+            message: an id of the table ``messages``.
+
+        Raises:
+            InvalidInput: if the run has no such message.
+
+        Example:
+            >>> from eda_sim import order_pubsub, simulate
+            >>> run = simulate(order_pubsub(duration=5, warmup=0), seed=7)
+            >>> placed = run.envelope(run.messages.query("kind == 'event'")["message"].iloc[0])
+            >>> placed["type"], placed["source"], placed["correlationid"]
+            ('OrderPlaced', 'orders', '0')
+        """
+        from eda_sim.results.envelope import envelope
+
+        return envelope(self, message)
+
     # -- storage ---------------------------------------------------------------------
 
     def to_parquet(self, directory: str | Path) -> Path:

@@ -82,9 +82,9 @@ class StepFunction:
         return self.integral(begin, end) / (end - begin)
 
     def max(self, begin: float = float("-inf"), end: float = float("inf")) -> float:
-        """Return the greatest value between two times (seconds)."""
+        """Return the greatest value between two times (seconds); NaN if there was none."""
         inside = (self.times > begin) & (self.times < end)
-        return float(np.max(np.r_[self.at(begin), self.values[inside]]))
+        return float(np.fmax.reduce(np.r_[self.at(begin), self.values[inside]]))
 
     def to_series(self) -> pd.Series:
         """Return the changes as a Series, its index the times in seconds."""

@@ -6,10 +6,10 @@ reads the same wherever it appears.
 
 from math import floor, isfinite, log10
 
-_DIGITS = 3
+DIGITS = 3
 
 
-def seconds_text(seconds: float) -> str:
+def seconds_text(seconds: float, digits: int = DIGITS) -> str:
     """Write a time, given in seconds, with three significant digits and its unit.
 
     >>> seconds_text(0.01234), seconds_text(2.5), seconds_text(600), seconds_text(float("nan"))
@@ -21,15 +21,15 @@ def seconds_text(seconds: float) -> str:
     if size == 0:
         return "0 s"
     if size < 0.9995:
-        return f"{number_text(seconds * 1000)} ms"
+        return f"{number_text(seconds * 1000, digits)} ms"
     if size < 119.95:
-        return f"{number_text(seconds)} s"
+        return f"{number_text(seconds, digits)} s"
     if size < 7197:
-        return f"{number_text(seconds / 60)} min"
-    return f"{number_text(seconds / 3600)} h"
+        return f"{number_text(seconds / 60, digits)} min"
+    return f"{number_text(seconds / 3600, digits)} h"
 
 
-def number_text(value: float) -> str:
+def number_text(value: float, digits: int = DIGITS) -> str:
     """Write a number with three significant digits, thousands apart, no idle zeros.
 
     >>> number_text(2411.0), number_text(0.05000), number_text(39.96), number_text(1e-7)
@@ -39,7 +39,7 @@ def number_text(value: float) -> str:
         return "–"
     if value == 0:
         return "0"
-    decimals = max(_DIGITS - 1 - floor(log10(abs(value))), 0)
+    decimals = max(digits - 1 - floor(log10(abs(value))), 0)
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, dataclass_trans
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic.dataclasses import rebuild_dataclass
 
 from eda_sim.errors import InvalidInput, nearest
 
@@ -91,6 +92,16 @@ def description(cls: type[T]) -> type[T]:
     checked.__repr__ = _readable  # type: ignore[method-assign]
     _SETTINGS[checked] = {field.name for field in fields(cast(Any, checked))}
     return cast(type[T], checked)
+
+
+def complete(*classes: Any) -> None:
+    """Complete descriptions that hold steps, and so themselves, once ``Step`` is known.
+
+    Left alone, pydantic would do so at first use, and undo the translation of its errors.
+    """
+    for cls in classes:
+        rebuild_dataclass(cls, force=True)
+        _translate_errors(cls)
 
 
 def _translate_errors(cls: Any) -> None:
@@ -204,21 +215,21 @@ def explain(error: ValidationError, title: str, data: Any, known: list[str] | No
         location = (known[location[0]], *location[1:])
     path, part = _path(title, location, data)
     settings = known if known and len(location) == 1 else _settings(part)
-    line = f"{path} {_rule(first, settings)}".strip()
+    line = f"{path} {_rule(first, location, settings)}".strip()
     return line if len(details) == 1 else f"{line} (the first of {len(details)} errors)"
 
 
-def _rule(detail: Any, settings: Iterable[str]) -> str:
+def _rule(detail: Any, location: tuple[Any, ...], settings: Iterable[str]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in ("missing", "missing_argument"):
         return "is missing: give it a value"
     if kind in _UNKNOWN:
         known = [name for name in settings if name != "kind"]
-        return f"is not a known setting: {nearest(str(detail['loc'][-1]), known)}"
+        return f"is not a known setting: {nearest(str(location[-1]), known)}"
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", detail["msg"]))
     if kind == "model_attributes_type":
-        text = f"must be a description, such as {_example(detail['loc'])}"
+        text = f"must be a description, such as {_example(location)}"
     else:
         text = _RULES[kind].format(**context) if kind in _RULES else str(detail["msg"])
     return f"{text}, got {_short(detail['input'])}"

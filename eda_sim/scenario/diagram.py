@@ -7,8 +7,10 @@ coupling, count edges: an edge is somebody who has to know somebody.
 """
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from eda_sim.scenario.description import is_default
 from eda_sim.scenario.messages import Mention, handlers_of, mentions
 from eda_sim.scenario.steps import Call, Publish, Send, Work
 
@@ -41,8 +43,8 @@ def graph(scenario: "Scenario") -> "networkx.MultiDiGraph[str]":
         for start, end, kind, message in _edges(mention, scenario):
             if end not in result:
                 result.add_node(end, kind="topic")
-            if not result.has_edge(start, end, key=f"{kind} {message}"):
-                result.add_edge(start, end, key=f"{kind} {message}", kind=kind, message=message)
+            # The key makes the same message said in several places one edge.
+            result.add_edge(start, end, key=f"{kind} {message}", kind=kind, message=message)
     return result
 
 
@@ -121,11 +123,22 @@ def _size(service: Any) -> str:
     return f"instances {service.instances}, workers {service.workers}{inbox}"
 
 
+def _settings(step: Any, *shown: str) -> str:
+    """Write what else was decided: settings that do not stand at their default."""
+    decided = [
+        f"{field.name}={value!r}"
+        for field in fields(step)
+        if field.name not in (*shown, "kind")
+        and not is_default(field, value := getattr(step, field.name))
+    ]
+    return f" ({', '.join(decided)})" if decided else ""
+
+
 def _step(step: Any) -> str:
     if isinstance(step, Work):
-        return f"{step.label} {step.duration!r}"
+        return f"{step.label} {step.duration!r}{_settings(step, 'duration', 'label')}"
     if isinstance(step, (Call, Send, Publish)):
-        return f"{step.kind} {_message(step)}"
+        return f"{step.kind} {_message(step)}{_settings(step, 'command', 'event')}"
     if step.kind == "parallel":
         return f"in parallel [{', '.join(map(_step, step.steps))}]"
     then, otherwise = (", ".join(map(_step, s)) or "nothing" for s in (step.then, step.otherwise))

@@ -5,6 +5,7 @@ alike, and nothing that simulates, measures or draws ever writes into it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,11 +97,12 @@ class Scenario:
         Raises:
             InvalidInput: if the path names nothing, or the value cannot be right.
         """
-        copy = self
-        changes = dict(settings) if path is None else {path: value, **settings}
-        for where, what in changes.items():
-            copy = changed(copy, where, what)
-        return copy
+        copy: Scenario = self if path is None else changed(self, path, value)
+        own = {field.name for field in fields(self)}
+        for name in sorted(settings.keys() - own):
+            copy = changed(copy, name, settings[name])
+        # Together, because one at a time they may not fit: a shorter duration and warm-up.
+        return replace(copy, **{name: settings[name] for name in settings.keys() & own})
 
     # -- plain data --------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from eda_sim.scenario.description import (
     PlainData,
     PositiveSeconds,
     Probability,
+    complete,
     description,
     freeze_sequence,
 )
@@ -150,3 +151,5 @@ class Branch:
 Step = Annotated[Work | Call | Send | Publish | Parallel | Branch, Field(discriminator="kind")]
 
 AnyStep = Work | Call | Send | Publish | Parallel | Branch
+
+complete(Parallel, Branch)

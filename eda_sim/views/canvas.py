@@ -1,0 +1,234 @@
+"""What all pictures share: their Axes and Figures, titles, legends and time axes.
+
+A picture that makes its own figure makes it with pyplot, so a notebook shows it
+at the end of its cell. It must not be shown once more as the cell's value: there
+an Axes prints its description, and so does a Figure, unless its cell is over.
+"""
+
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+from matplotlib._pylab_helpers import Gcf
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MultipleLocator
+from matplotlib.transforms import ScaledTranslation
+
+from eda_sim.results.words import number_text, seconds_text
+from eda_sim.views.description import written
+from eda_sim.views.style import INK, LARGE, PALE, QUIET, SMALL
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axis import Axis
+
+LEGEND_BELOW = 54.0  # points under the Axes: beneath the ticks and the label of x
+_EDGE = 0.1  # inches around a diagram
+_LEAST_WIDTH = 7.0  # inches, of a diagram
+_DESCRIPTION_WIDTH = 96  # characters a line in a notebook's output
+
+
+def _in_lines(words: str) -> str:
+    return "\n".join(fill(line, _DESCRIPTION_WIDTH) for line in words.splitlines())
+
+
+class PictureAxes(Axes):
+    """Axes that say what they show."""
+
+    def __repr__(self) -> str:
+        words = written(self)
+        return super().__repr__() if words is None else _in_lines(words)
+
+
+class Picture(Figure):
+    """A Figure that says what it shows, and that a notebook does not show twice."""
+
+    def __repr__(self) -> str:
+        words = written(self)
+        return super().__repr__() if words is None else _in_lines(words)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import Image, display
+
+        display({"text/plain": repr(self)}, raw=True)  # type: ignore[no-untyped-call]
+        if not is_open(self):
+            png = BytesIO()
+            self.savefig(png, format="png")
+            display(Image(data=png.getvalue()))  # type: ignore[no-untyped-call]
+
+
+def is_open(figure: Figure) -> bool:
+    """Whether pyplot still holds the figure, and with it whoever shows pyplot's figures."""
+    return any(manager.canvas.figure is figure for manager in Gcf.get_all_fig_managers())
+
+
+def new_figure(width: float, height: float) -> Picture:
+    """Return a new figure, its size in inches."""
+    figure = plt.figure(figsize=(width, height), layout="constrained", FigureClass=Picture)
+    assert isinstance(figure, Picture)
+    return figure
+
+
+def axes_for(ax: Axes | None, width: float = 10.0, height: float = 5.6) -> Axes:
+    """Return ``ax``, or the Axes of a new figure, its size in inches."""
+    if ax is not None:
+        return ax
+    return new_figure(width, height).add_subplot(axes_class=PictureAxes)
+
+
+def diagram_axes(ax: Axes | None, width: float, height: float, title: str) -> Axes:
+    """Return Axes without a frame, with a title, and in a new figure ``height`` inches beneath it."""
+    if ax is None:
+        width = max(width, _LEAST_WIDTH)
+        above = len(in_lines(title, width).splitlines()) * LARGE * 1.25 / 72 + 0.2
+        across, up = width + 2 * _EDGE, height + above + _EDGE
+        figure = plt.figure(figsize=(across, up), FigureClass=Picture)
+        place = (_EDGE / across, _EDGE / up, width / across, height / up)
+        ax = figure.add_axes(place, axes_class=PictureAxes)
+    ax.set_axis_off()
+    put_title(ax, title)
+    return ax
+
+
+def panels(
+    ax: Axes | None, rows: int, columns: int, size: tuple[float, float], **grid: Any
+) -> tuple[Figure, list[list[Axes]]]:
+    """Return a figure and a grid of Axes: a new figure of ``size``, or the place of ``ax``."""
+    if ax is not None:
+        figure = ax.get_figure(root=True)
+        assert isinstance(figure, Figure)
+        ax.set_axis_off()
+        wide, high = 1 / columns, 1 / rows
+        return figure, [
+            [ax.inset_axes((c * wide + 0.22 * wide, 1 - (r + 0.72) * high, 0.7 * wide, 0.45 * high))
+             for c in range(columns)]
+            for r in range(rows)
+        ]  # fmt: skip
+    figure = new_figure(*size)
+    places = figure.add_gridspec(rows, columns, **grid)
+    return figure, [
+        [figure.add_subplot(places[r, c], axes_class=PictureAxes) for c in range(columns)]
+        for r in range(rows)
+    ]
+
+
+def size_of(ax: Axes) -> tuple[float, float]:
+    """Return the width and height that an Axes has on its figure, in inches."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()  # only then have the Axes their place
+    box = ax.get_window_extent()
+    return box.width / figure.dpi, box.height / figure.dpi
+
+
+def in_lines(text: str, width: float, size: float = LARGE) -> str:
+    """Break a bold text into lines that fit into ``width`` inches."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size, bold=True) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
+
+
+def put_title(ax: Axes, text: str, rows_above: int = 0) -> None:
+    """Write the finding above the Axes, in as many lines as its width needs.
+
+    ``rows_above`` keeps room for that many rows of small text just above the Axes.
+    """
+    pad = 8.0 + rows_above * (SMALL + 6.0)
+    ax.set_title(in_lines(text, size_of(ax)[0]), loc="left", pad=pad)
+
+
+def put_legend(
+    ax: Axes, handles: Sequence["Artist"], labels: Sequence[str], *, below: float, columns: int
+) -> None:
+    """Put the legend outside, ``below`` points under the Axes."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    place = ax.transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans)
+    ax.legend(
+        handles, labels, loc="upper left", bbox_to_anchor=(0.0, 0.0), bbox_transform=place,
+        ncols=columns, borderaxespad=0.0, borderpad=0.0, handlelength=3.2, columnspacing=1.8,
+    )  # fmt: skip
+
+
+def quiet_grid(ax: Axes, axis: Any = "both") -> None:
+    """Draw a grid that stays behind the data."""
+    ax.grid(visible=True, axis=axis, color=PALE, linewidth=1.0)
+
+
+def seconds_on(axis: "Axis") -> None:
+    """Label an axis in seconds with the unit that fits each tick."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: seconds_text(value)))
+
+
+def counts_on(axis: "Axis") -> None:
+    """Label an axis of counts with thousands apart."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value)))
+
+
+def clock_on(ax: Axes, begin: float, end: float) -> None:
+    """Make x the time since the run's start: data in seconds, ticks in the unit that fits."""
+    unit, name = next(
+        (u, n) for u, n, least in _UNITS if end - begin >= least
+    )
+    ax.set_xlim(begin, end)
+    ax.xaxis.set_major_locator(MultipleLocator(_tick((end - begin) / unit) * unit))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value / unit)))
+    ax.set_xlabel(f"time since the run's start ({name})")
+
+
+_UNITS = ((3600.0, "hours", 4 * 3600.0), (60.0, "minutes", 600.0), (1.0, "seconds", 0.0))
+
+
+def _tick(span: float) -> float:
+    """Return a round distance that makes five to ten ticks."""
+    size = 10.0 ** (len(f"{span / 5:.0f}") - 1) if span >= 5 else 0.1
+    while span / size < 5:
+        size /= 10
+    return next(size * step for step in (1, 2, 5, 10, 20, 50, 100) if span / (size * step) <= 10)
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """Return the width of one line of text, in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    if not text.strip():
+        return 0.0
+    font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
+    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width) / 72
+
+
+def spread(wanted: Iterable[float], sizes: Sequence[float], gap: float) -> list[float]:
+    """Move the centres of texts in a row (ascending) apart until none touches the next.
+
+    >>> [round(x, 2) for x in spread([1.0, 1.0], [0.5, 0.5], gap=0.1)]
+    [0.7, 1.3]
+    """
+    groups: list[tuple[list[int], float, float]] = []  # members, left end, width
+    centres = list(wanted)
+    for i, centre in enumerate(centres):
+        group = ([i], centre - sizes[i] / 2, sizes[i])
+        while groups and groups[-1][1] + groups[-1][2] + gap > group[1]:
+            members, left, width = groups.pop()
+            both = members + group[0]
+            whole = width + gap + group[2]
+            middle = sum(centres[m] for m in both) / len(both)
+            group = (both, middle - whole / 2, whole)
+        groups.append(group)
+    placed = []
+    for members, left, _ in groups:
+        for member in members:
+            placed.append(left + sizes[member] / 2)
+            left += sizes[member] + gap
+    return placed
+
+

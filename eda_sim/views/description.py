@@ -1,0 +1,69 @@
+"""What a picture says, in words, for those who cannot see it.
+
+Every ``draw_`` function writes the words while it draws, from the same numbers,
+and leaves them with the picture; ``describe`` reads them. In a notebook the
+picture's value prints as its description, because an image's alternative text
+does not survive there.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from eda_sim.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
+
+_DESCRIPTIONS: "WeakKeyDictionary[object, str]" = WeakKeyDictionary()
+
+
+def describe(picture: "Axes | FigureBase") -> str:
+    """Return what a picture shows, its extremes and its finding, in words and numbers.
+
+    Args:
+        picture: what a ``draw_`` function returned, or a figure that holds such Axes.
+
+    Raises:
+        InvalidInput: if nothing there was drawn by a ``draw_`` function.
+
+    Example:
+        >>> from eda_sim import describe, draw_system, order_chain
+        >>> print(describe(draw_system(order_chain())).splitlines()[0])
+        synchronous chain: whoever asks waits for 5 of 5 services.
+    """
+    words = written(picture)
+    if words is None:
+        raise InvalidInput(
+            f"describe needs what a draw_ function returned, got {type(picture).__name__}: "
+            "draw with draw_distribution, draw_timeline, ... and describe what they return"
+        )
+    return words
+
+
+def written(picture: object) -> str | None:
+    """Return the words that were left with a picture, or with the parts of a figure."""
+    if picture in _known():
+        return _DESCRIPTIONS[picture]
+    parts = [_DESCRIPTIONS[ax] for ax in getattr(picture, "axes", None) or () if ax in _known()]
+    return "\n\n".join(parts) if parts else None
+
+
+def _known() -> Mapping[object, str]:
+    return _DESCRIPTIONS
+
+
+def attach(picture: object, *sentences: str) -> None:
+    """Leave the words with the picture, a line for each of ``sentences``."""
+    _DESCRIPTIONS[picture] = "\n".join(sentence for sentence in sentences if sentence)
+
+
+def listed(words: Iterable[str], conjunction: str = "and") -> str:
+    """Join words as people do.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    *most, last = words
+    return f"{', '.join(most)} {conjunction} {last}" if most else last

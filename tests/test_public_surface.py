@@ -1,0 +1,138 @@
+"""What is exported is a promise; what is not is free to change. Here is the promise."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import eda_sim
+
+SURFACE = [
+    "Backoff",
+    "Branch",
+    "Broker",
+    "Bursts",
+    "Call",
+    "CircuitBreaker",
+    "Comparison",
+    "Constant",
+    "Delivery",
+    "Diurnal",
+    "EdaSimError",
+    "Empirical",
+    "Exponential",
+    "Gamma",
+    "Handler",
+    "InvalidInput",
+    "LogNormal",
+    "Outage",
+    "Parallel",
+    "Pareto",
+    "Poisson",
+    "Publish",
+    "Recorded",
+    "Regular",
+    "Retry",
+    "Run",
+    "Scenario",
+    "Send",
+    "Service",
+    "SimulationError",
+    "Slowdown",
+    "Spike",
+    "Trace",
+    "Traffic",
+    "Uniform",
+    "UniformKeys",
+    "Work",
+    "ZipfKeys",
+    "compare",
+    "day",
+    "describe",
+    "draw_comparison",
+    "draw_curve",
+    "draw_distribution",
+    "draw_headline",
+    "draw_journey",
+    "draw_ledger",
+    "draw_lifecycle",
+    "draw_system",
+    "draw_timeline",
+    "event_bus",
+    "event_flow",
+    "fan_out",
+    "hour",
+    "journey_mermaid",
+    "minute",
+    "ms",
+    "order_chain",
+    "order_pubsub",
+    "second",
+    "service_chain",
+    "simulate",
+    "town_announcement",
+    "town_conversation",
+]
+
+
+def test_the_surface_is_pinned() -> None:
+    """Exactly these names are public: to add one is a decision, to lose one breaks users."""
+    assert sorted(eda_sim.__all__) == SURFACE
+    assert len(set(eda_sim.__all__)) == len(eda_sim.__all__)
+
+
+@pytest.mark.parametrize("name", SURFACE)
+def test_every_public_name_imports(name: str) -> None:
+    """Each name can be had, is known to ``dir`` and says what it is for."""
+    value = getattr(eda_sim, name)
+    assert name in dir(eda_sim)
+    assert isinstance(value, float) or (value.__doc__ or "").strip()
+
+
+def test_a_star_import_brings_the_surface() -> None:
+    """``from eda_sim import *``, a notebook's one import, brings all of it and nothing else."""
+    names: dict[str, object] = {}
+    exec("from eda_sim import *", names)
+    assert sorted(names.keys() - {"__builtins__"}) == SURFACE
+
+
+def test_names_keep_their_identity() -> None:
+    """A name is the same object at the front door and at home, also when asked for again."""
+    for name in SURFACE:
+        value = getattr(eda_sim, name)
+        assert getattr(eda_sim, name) is value
+        if not isinstance(value, float):
+            assert getattr(importlib.import_module(value.__module__), name) is value
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """What is not there raises as Python's own modules do."""
+    with pytest.raises(AttributeError, match="module 'eda_sim' has no attribute 'simulat'"):
+        _ = eda_sim.simulat
+    with pytest.raises(ImportError):
+        exec("from eda_sim import simulat")
+
+
+def test_the_units_multiply() -> None:
+    """Units are seconds: a day has 24 hours of 60 minutes of 60 seconds of 1000 ms."""
+    from eda_sim import day, hour, minute, ms, second
+
+    assert (day / hour, hour / minute, minute / second, second / ms) == (24, 60, 60, 1000)
+
+
+def test_importing_brings_nothing_heavy() -> None:
+    """``import eda_sim`` alone loads none of the libraries that only some names need."""
+    heavy = ["matplotlib", "networkx", "numpy", "pandas", "pydantic", "scipy", "simpy"]
+    code = f"import sys, eda_sim; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    """The package says the version it was released as."""
+    import tomllib
+    from pathlib import Path
+
+    project = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    assert tomllib.loads(project.read_text("utf-8"))["project"]["version"] == eda_sim.__version__

@@ -1,0 +1,460 @@
+"""Luck in a run: the same order has the same luck, whatever else is there."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eda_sim import (
+    Backoff,
+    Branch,
+    Broker,
+    Bursts,
+    Call,
+    Constant,
+    Delivery,
+    Diurnal,
+    Empirical,
+    Exponential,
+    Gamma,
+    LogNormal,
+    Outage,
+    Parallel,
+    Pareto,
+    Poisson,
+    Publish,
+    Recorded,
+    Regular,
+    Retry,
+    Run,
+    Scenario,
+    Send,
+    Service,
+    SimulationError,
+    Slowdown,
+    Spike,
+    Trace,
+    Traffic,
+    Uniform,
+    UniformKeys,
+    Work,
+    ZipfKeys,
+    order_chain,
+    order_pubsub,
+    simulate,
+)
+from tests.worlds import answers, beside, handled, rows, takes, within, world
+
+
+def durations(run: Run, service: str) -> dict[tuple[int, int], float]:
+    """How long each attempt at a service took, by request and number of the try."""
+    mine = run.attempts[run.attempts["service"] == service]
+    took = (mine["ended_at"] - mine["started_at"]).round(9)
+    return dict(zip(zip(mine["request"], mine["attempt"], strict=True), took, strict=True))
+
+
+# -- every distribution reproduces its mean ------------------------------------------------
+
+SHAPES = [
+    Constant(0.1),
+    Exponential(0.1),
+    LogNormal(0.1, cv=0.5),
+    LogNormal(0.1, cv=2.0),
+    Gamma(0.1, cv=0.3),
+    Gamma(0.1, cv=2.0),
+    Uniform(0.05, 0.2),
+    Pareto(0.1, shape=3.5),
+    Empirical([0.05, 0.05, 0.2, 0.4]),
+]
+
+
+def test_every_distribution_has_its_mean_and_spread_in_a_run() -> None:
+    """Works that never wait take their mean on average, within 4 standard errors (cv / √n).
+
+    The standard deviation is the stated one within 10 % (with 20,000 values the sampling
+    error is below 3 % for all but the heavy Pareto tail, which is left out of that part).
+    """
+    services = [
+        Service(f"s{n}", workers=500, on={"E": [Work(shape, "w")]})
+        for n, shape in enumerate(SHAPES)
+    ]
+    run = simulate(world(Publish("E"), Poisson(200), services), seed=1)
+    took = run.attempts["ended_at"] - run.attempts["started_at"]
+    for shape, (_, sample) in zip(SHAPES, took.groupby(run.attempts["service"]), strict=True):
+        values = sample.to_numpy()
+        assert len(values) > 19_000
+        assert within(values, shape.mean, shape.mean * shape.cv + 1e-9)
+        if not isinstance(shape, (Constant, Pareto)):
+            assert values.std() == pytest.approx(shape.mean * shape.cv, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "expected", "deviation"),
+    [
+        (Poisson(50), 5000, 5000**0.5),
+        (Regular(50), 5000, 0),
+        (Bursts(50, size=5), 5000, 5 * 1000**0.5),
+        (Diurnal(50, 80, period=20), 5000, 5000**0.5),
+        (Spike(40, at=20, lasts=25, factor=2), 5000, 5000**0.5),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_arrivals_come_at_their_rate(arrivals: object, expected: int, deviation: float) -> None:
+    """As many requests as expected in 100 s, within 4 standard deviations of their number."""
+    run = simulate(world(Call("M0"), arrivals, {"a": []}), seed=3)  # type: ignore[arg-type]
+    assert abs(len(run.requests) - expected) <= 4 * deviation
+    assert run.requests["started_at"].is_monotonic_increasing
+
+
+def test_a_spike_and_a_daily_rhythm_come_when_they_say() -> None:
+    """Half of the requests come in the spike; the trough half of each day has fewer."""
+    spike = simulate(world(Call("M0"), Spike(40, 20, 25, 3), {"a": []}), seed=1).requests
+    inside = spike["started_at"].between(20, 45)
+    assert abs(inside.sum() - 3000) < 4 * 3000**0.5
+    assert abs((~inside).sum() - 3000) < 4 * 3000**0.5
+    day = simulate(world(Call("M0"), Diurnal(50, 100, 100), {"a": []}), seed=1).requests
+    night = (day["started_at"] < 25) | (day["started_at"] > 75)
+    expected = 50 * 50 - 50 * 100 / np.pi  # the integral of 50 - 50 cos over the outer quarters
+    assert abs(night.sum() - expected) < 4 * expected**0.5
+
+
+# -- the same order has the same luck --------------------------------------------------------
+
+
+def test_architectures_share_orders_and_the_luck_of_each_order() -> None:
+    """In the chain and through the broker, order n comes then and its card takes that long."""
+    chain = simulate(order_chain(duration=30, warmup=0, payment_transient=0), seed=4)
+    pubsub = simulate(order_pubsub(duration=30, warmup=0, payment_transient=0), seed=4)
+    assert chain.requests["started_at"].equals(pubsub.requests["started_at"])
+    for service in ("payment", "inventory", "email", "analytics"):
+        assert durations(chain, service) == durations(pubsub, service)
+    assert len(chain.requests) > 1000
+
+
+def test_failures_strike_the_same_orders_in_every_architecture() -> None:
+    """The first try fails, transiently or for good, for the same requests."""
+    settings = {"duration": 30, "warmup": 0, "payment_transient": 0.1, "payment_permanent": 0.05}
+    found = []
+    for scenario in (order_chain(**settings), order_pubsub(**settings)):  # type: ignore[arg-type]
+        attempts = simulate(scenario, seed=4).attempts
+        first = attempts[(attempts["service"] == "payment") & (attempts["attempt"] == 1)]
+        found.append(first.set_index("request")["outcome"].astype(str).to_dict())
+    assert found[0] == found[1]
+    assert set(found[0].values()) == {"ok", "failed", "failed_permanently"}
+
+
+def test_another_seed_is_other_luck() -> None:
+    """Not one request in common."""
+    one, other = (simulate(order_chain(duration=10, warmup=0), seed=s).requests for s in (1, 2))
+    assert not set(one["started_at"]) & set(other["started_at"])
+
+
+def test_a_later_try_has_luck_of_its_own() -> None:
+    """The same work of the same request takes another time in each try."""
+    policy = Delivery(Retry(3, Backoff(0.5)))
+    services = [
+        Service(
+            "a", workers=200, on={"E": handled(policy, Work(Exponential(1), "w", transient=1.0))}
+        )
+    ]
+    run = simulate(world(Publish("E"), Regular(10), services))
+    found = pd.Series(durations(run, "a")).unstack()
+    assert found.shape == (1000, 3)
+    assert not found.isna().any(axis=None)
+    correlation = np.corrcoef(found.to_numpy().T)
+    assert (np.abs(correlation[np.triu_indices(3, 1)]) < 4 / 1000**0.5).all()
+
+
+def test_tries_of_publisher_and_subscriber_never_meet() -> None:
+    """A publisher's second try and its subscriber's first is not its first and their second.
+
+    The publisher fails after publishing, so the same message comes again; each of the nine
+    pairs of tries has a duration of its own.
+    """
+    policy = Delivery(Retry(3, Backoff(20.0, factor=1.0)))
+    services = [
+        Service("a", on={"E": handled(policy, Publish("F"), takes(0, "fail", transient=1.0))}),
+        Service("b", workers=9, on={"F": handled(policy, Work(Uniform(0, 1), "w", transient=1.0))}),
+    ]
+    run = simulate(world(Publish("E"), [0], services, drain=200.0))
+    mine = run.attempts[run.attempts["service"] == "b"]
+    assert len(mine) == 9
+    assert (mine["ended_at"] - mine["started_at"]).round(9).nunique() == 9
+
+
+def test_work_reached_at_two_places_has_luck_of_its_own_at_each() -> None:
+    """Called twice by one request, the callee takes two different times."""
+    services = [
+        Service("a", workers=200, on={"M0": [Call("C"), Call("C")]}),
+        Service("c", workers=200, on={"C": [Work(Exponential(1), "w")]}),
+    ]
+    run = simulate(world(Call("M0"), Regular(10), services))
+    took = (run.attempts["ended_at"] - run.attempts["started_at"])[run.attempts["service"] == "c"]
+    both = took.to_numpy()[
+        np.lexsort((run.attempts["message"][took.index], run.attempts["request"][took.index]))
+    ]  # noqa: E501
+    first, second = both.reshape(-1, 2).T
+    assert not (first == second).any()
+    assert abs(np.corrcoef(first, second)[0, 1]) < 4 / 1000**0.5
+
+
+def test_permanent_failures_are_drawn_once_for_each_request() -> None:
+    """Whoever is poison stays poison: a client's repeated calls all meet the same fate."""
+    steps = [Branch(1.0, [Call("M1", retry=Retry(3, Backoff(0.0)))]), Call("M1")]
+    bad = Work(Constant(0), "w", permanent=0.3)
+    # The first call fails for good, so the whole request does; the rest go through both.
+    run = simulate(world(Call("M0"), Regular(20), {"a": steps, "b": [bad]}), seed=2)
+    tries = run.attempts[run.attempts["service"] == "b"]
+    assert set(tries["attempt"]) == {1}
+    again = Delivery(Retry(5, Backoff(0.0)))
+    once = [Work(Constant(0), "bad", permanent=0.3), Work(Constant(0), "late", transient=0.5)]
+    services = [Service("a", on={"E": handled(again, *once)})]
+    run = simulate(world(Publish("E"), Regular(20), services), seed=2)
+    outcomes = run.attempts.groupby("request")["outcome"].agg(lambda column: set(column))
+    poison = outcomes.map(lambda found: "failed_permanently" in found)
+    assert within(poison.to_numpy(), 0.3, (0.3 * 0.7) ** 0.5)
+    assert all(found == {"failed_permanently"} for found in outcomes[poison])
+
+
+def test_transient_failures_are_drawn_for_each_attempt() -> None:
+    """The second try fails as often as the first, whether or not the first did."""
+    policy = Delivery(Retry(2, Backoff(0.0)))
+    work = Work(Constant(0), "w", transient=0.4)
+    services = [Service("a", on={"E": handled(policy, work)})]
+    run = simulate(world(Publish("E"), Regular(100), services), seed=2)
+    for _, tries in run.attempts.groupby("attempt"):
+        failed = (tries["outcome"] == "failed").to_numpy()
+        assert within(failed, 0.4, (0.4 * 0.6) ** 0.5)
+
+
+# -- decisions ---------------------------------------------------------------------------------
+
+
+def decided(run: Run) -> pd.Series:
+    """Which ways each request took, over all its tries."""
+    ways = run.effects[run.effects["label"].isin(["yes", "no"])]
+    return ways.groupby("request")["label"].agg(lambda labels: "/".join(sorted(set(labels))))
+
+
+def test_a_decision_is_the_same_in_every_try_and_every_architecture() -> None:
+    """Called, sent or published, tried once or five times: request n goes the same way."""
+    ways = Branch(0.3, [takes(0, "yes")], [takes(0, "no")], "which")
+    shaky = Work(Constant(0), "end", transient=0.5)
+    again = Retry(5, Backoff(0.0))
+    message: Sequence[Call | Send | Publish] = [Call("M", retry=again), Send("M"), Publish("M")]
+    broker = Broker(delivery=Delivery(again))
+    services = [Service("a", workers=9, on={"M": [ways, shaky]})]
+    found = [decided(simulate(world(m, Regular(20), services, broker=broker))) for m in message]
+    assert set(found[0]) == {"yes", "no"}
+    assert found[0].equals(found[1])
+    assert found[0].equals(found[2])
+    assert len(found[0]) == 2000
+    assert within((found[0] == "yes").to_numpy(), 0.3, (0.3 * 0.7) ** 0.5)
+
+
+@pytest.mark.parametrize(("probability", "way"), [(0.0, "no"), (1.0, "yes")])
+def test_certain_decisions_are_certain(probability: float, way: str) -> None:
+    """Never is never and always is always; an empty way does nothing."""
+    both = Branch(probability, [takes(0, "yes")], [takes(0, "no")])
+    run = simulate(world(Call("M0"), Regular(5), {"a": [both, Branch(0.0, [takes(1)])]}))
+    assert set(decided(run)) == {way}
+    assert (run.requests["answered_at"] == run.requests["started_at"]).all()
+
+
+# -- what is added changes nobody else's luck ------------------------------------------------------
+
+TWO = [
+    Service("a", workers=50, on={"E": [Work(Exponential(0.1), "w", transient=0.2)]}),
+    Service("b", workers=50, on={"E": [Work(LogNormal(0.1), "w", permanent=0.1)]}),
+]
+PLAIN = world(
+    Publish("E"), Poisson(20), TWO, broker=Broker(deliver=Exponential(0.05)), drain=1000.0
+)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Outage("a", at=20, lasts=5),
+        Outage("a", mtbf=20, mttr=2, instances=1),
+        Slowdown("a", 3.0, at=20, lasts=5),
+        Slowdown("a", 3.0, mtbf=20, mttr=2),
+    ],
+    ids=["outage", "random outage", "slowdown", "random slowdown"],
+)
+def test_a_fault_changes_no_luck(fault: Outage | Slowdown) -> None:
+    """Who was not hit takes as long as ever, and the other service is what it was to the digit.
+
+    Faults that are added leave each other's times alone as well.
+    """
+    run = simulate(PLAIN, seed=6)
+    hit = simulate(PLAIN.replace(faults=[fault]), seed=6)
+    assert hit.requests.equals(run.requests)
+    mine, before = hit.attempts, run.attempts
+    other = mine[mine["service"] == "b"].reset_index(drop=True)
+    assert other.equals(before[before["service"] == "b"].reset_index(drop=True))
+    was, now = durations(run, "a"), durations(hit, "a")
+    hits = hit.faults[["started_at", "ended_at"]].to_numpy()
+    untouched = [
+        key
+        for key, start in zip(
+            zip(mine["request"], mine["attempt"], strict=True), mine["started_at"], strict=True
+        )
+        if key in was and key in now and not any(b - 10 < start <= e for b, e in hits)
+    ]
+    assert len(untouched) > 1000
+    assert all(now[key] == was[key] for key in untouched)
+    both = simulate(PLAIN.replace(faults=[fault, Outage("b", mtbf=30, mttr=1)]), seed=6)
+    again = both.faults[both.faults["fault"] == 0].reset_index(drop=True)
+    assert rows(again, "started_at", "ended_at") == rows(hit.faults, "started_at", "ended_at")
+
+
+def test_a_source_of_traffic_changes_no_luck_of_another() -> None:
+    """The same requests come, and their works take as long, though they may wait longer now."""
+    run = simulate(PLAIN, seed=6)
+    more = Traffic(Publish("E"), Bursts(30, 10), name="others")
+    crowded = simulate(beside(PLAIN, more), seed=6)
+    mine = crowded.requests[crowded.requests["source"] == "clients"].reset_index(drop=True)
+    assert mine["started_at"].equals(run.requests["started_at"])
+    assert mine["request"].equals(run.requests["request"])
+    for service in ("a", "b"):
+        now = durations(crowded, service)
+        assert all(now[key] == took for key, took in durations(run, service).items())
+    theirs = crowded.requests[crowded.requests["source"] == "others"]
+    assert not set(theirs["started_at"]) & set(mine["started_at"])
+
+
+def test_a_work_more_changes_no_luck_of_the_others() -> None:
+    """A step put before: everything comes later, nothing takes another time."""
+    plain = world(Call("M0"), Poisson(20), {"a": [Work(Exponential(0.01), "w")]})
+    before = plain.replace("a.M0", [takes(0.001, "new"), Work(Exponential(0.01), "w")])
+    one, other = simulate(plain, seed=1), simulate(before, seed=1)
+    assert one.requests["started_at"].equals(other.requests["started_at"])
+    longer = pd.Series(durations(other, "a")) - pd.Series(durations(one, "a"))
+    assert np.allclose(longer, 0.001, atol=2e-9)
+
+
+def test_the_source_names_the_luck() -> None:
+    """Requests of equal sources under different names differ; of one name they are the same."""
+    scenario = world(Call("M0"), Poisson(5), {"a": []})
+    renamed = scenario.replace("traffic[0].name", "others")
+    moved = beside(
+        world(Call("M0"), [1.0], {"a": []}), Traffic(Call("M0"), Poisson(5), name="others")
+    )
+    moments = simulate(scenario).requests["started_at"]
+    others = simulate(renamed).requests["started_at"]
+    found = simulate(moved).requests
+    assert not set(moments) & set(others)
+    assert set(others) == set(found["started_at"][found["source"] == "others"])
+
+
+def test_a_changed_rate_rescales_the_same_arrivals() -> None:
+    """Twice the rate: each request at half the time, and as many again."""
+    slow = simulate(world(Call("M0"), Poisson(5), {"a": []})).requests["started_at"]
+    fast = simulate(world(Call("M0"), Poisson(10), {"a": []})).requests["started_at"]
+    assert (fast[: len(slow)] * 2).equals(slow)
+
+
+# -- recorded times ------------------------------------------------------------------------------
+
+
+def test_recorded_times_are_those_of_the_requests_in_every_try() -> None:
+    """Request n takes the n-th value, in whichever order they are served."""
+    call = Call("M0", retry=Retry(2, Backoff(8.0)))
+    work = Work(Recorded([4.0, 1.0, 2.0]), "w", transient=1.0)
+    services = [Service("a", workers=3, on={"M0": [work]})]
+    run = simulate(world(call, [0, 0, 0], services))
+    expected = {(r, t): v for r, v in enumerate((4.0, 1.0, 2.0)) for t in (1, 2)}
+    assert durations(run, "a") == expected
+
+
+def test_recorded_latencies_drive_the_network() -> None:
+    """A trace of latencies, a trace of arrivals: a whole run without any luck."""
+    scenario = world(Call("M0"), [0, 1], {"a": [takes(1)]}, network=Recorded([0.25, 0.5]))
+    assert answers(simulate(scenario, seed=1)) == [(1.5, "ok"), (3.0, "ok")]
+    assert answers(simulate(scenario, seed=2)) == answers(simulate(scenario, seed=1))
+
+
+def test_a_recording_that_is_too_short_stops_the_run() -> None:
+    """The error names the work, the number of values and the request, and what to do."""
+    scenario = world(Call("M0"), Regular(1), {"a": [Work(Recorded([0.5, 0.5]), "scan")]})
+    with pytest.raises(SimulationError, match=r"^a/scan: Recorded has 2 values.*number 2: record"):
+        simulate(scenario)
+
+
+def test_a_recording_that_is_too_short_stops_the_run_from_within() -> None:
+    """Also from steps side by side, behind a call, in a handler of an event."""
+    short = Work(Recorded([0.5]), "scan")
+    services = [
+        Service("a", on={"E": [Parallel([Call("C"), takes(1)])]}),
+        Service("c", on={"C": [Parallel([short, takes(1)])]}),
+    ]
+    with pytest.raises(SimulationError, match=r"^c/scan: Recorded has 1 values"):
+        simulate(world(Publish("E"), Regular(1), services))
+
+
+# -- keys and sources ------------------------------------------------------------------------------
+
+
+def keyed(keys: UniformKeys | ZipfKeys | None, requests: int = 2000) -> Run:
+    """Requests about keys, with an event each."""
+    source = Traffic(Call("M0"), Regular(100), keys)
+    services = [Service("a", on={"M0": [Publish("E")]}), Service("b", on={"E": []})]
+    duration = requests / 100
+    return simulate(
+        Scenario("keys", traffic=[source], services=services, broker=Broker(), duration=duration)
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "weights"),
+    [
+        (UniformKeys(4), [1, 1, 1, 1]),
+        (ZipfKeys(4, 1.0), [1, 1 / 2, 1 / 3, 1 / 4]),
+        (ZipfKeys(4, 2.0), [1, 1 / 4, 1 / 9, 1 / 16]),
+    ],
+)
+def test_keys_are_as_popular_as_they_should_be(
+    keys: UniformKeys | ZipfKeys, weights: list[float]
+) -> None:
+    """Each key's share is its weight, within 4 standard errors over 2000 requests."""
+    found = keyed(keys).requests["key"]
+    for key, weight in enumerate(weights):
+        share = weight / sum(weights)
+        assert within((found == key).to_numpy(), share, (share * (1 - share)) ** 0.5)
+    assert set(found) <= set(range(4))
+
+
+def test_messages_carry_the_key_of_their_request() -> None:
+    """All that a request causes is about the same thing."""
+    run = keyed(ZipfKeys(5), 200)
+    of_request = run.requests.set_index("request")["key"]
+    assert run.messages["key"].tolist() == of_request[run.messages["request"]].tolist()
+    assert len(run.messages) == 400
+
+
+def test_without_keys_each_request_is_its_own() -> None:
+    """The key is the request's id."""
+    run = keyed(None, 50)
+    assert run.requests["key"].tolist() == run.requests["request"].tolist() == list(range(50))
+
+
+def test_several_sources_go_side_by_side() -> None:
+    """Each at its own times with its own messages, told apart by name and id."""
+    services = {"a": [takes(1)], "b": [takes(2)]}
+    run = simulate(
+        beside(
+            world(Call("M0"), [0, 5], services),
+            Traffic(Send("M1"), Trace([1, 5]), name="senders"),
+            Traffic(Call("M1"), Trace([0.5]), name="late"),
+        )
+    )
+    assert rows(run.requests, "request", "source", "started_at", "answered_at") == [
+        (0, "clients", 0.0, 1.0),
+        (2 * 10**9, "late", 0.5, 2.5),
+        (10**9, "senders", 1.0, 1.0),
+        (1, "clients", 5.0, 6.0),
+        (10**9 + 1, "senders", 5.0, 5.0),
+    ]
+    assert run.deliveries["ended_at"].tolist() == [4.5, 7.0]
