@@ -8,8 +8,6 @@ are their messages: ``n`` names both, and without keys it is the key as well.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from eda_sim.results.run import Run
 from eda_sim.rules.luck import Luck, fold
 from eda_sim.scenario.broker import Broker
@@ -19,6 +17,7 @@ from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import AnyStep, Publish, Work
 from eda_sim.scenario.traffic import Arrivals, Trace, Traffic
+from tests.worlds import rows
 
 SUBSCRIBER = "worker"
 HALF = 0.5  # the chance of a failure that ``seed_where`` deals
@@ -76,11 +75,6 @@ def seed_where(fails: Mapping[int, Sequence[bool]], requests: int, label: str = 
         ):
             return seed
     raise AssertionError(f"no seed deals {fails}")
-
-
-def rows(table: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
-    """The rows of a table as tuples of the named columns, in the table's own order."""
-    return list(table[list(columns)].itertuples(index=False, name=None))
 
 
 def handling(run: Run, service: str = SUBSCRIBER) -> list[tuple[int, float]]:

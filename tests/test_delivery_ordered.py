@@ -5,16 +5,30 @@ of each is fixed: of two partitions message 0 has one for itself among the first
 takes a second where nothing else is said.
 """
 
-from itertools import product
+from dataclasses import replace
+from itertools import pairwise, product
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eda_sim import Call, Constant, Exponential, Outage, Poisson, Scenario, Service, Traffic
-from eda_sim import UniformKeys, Work, simulate
+from eda_sim import (
+    Call,
+    Constant,
+    Exponential,
+    Outage,
+    Poisson,
+    Run,
+    Scenario,
+    Service,
+    Traffic,
+    UniformKeys,
+    Work,
+    ZipfKeys,
+    simulate,
+)
 from eda_sim.engine.clock import Clock
 from eda_sim.engine.waiting import Lanes
 from eda_sim.rules.partitioning import partition_of
@@ -314,6 +328,71 @@ def test_each_topic_of_a_service_is_shared_out_for_itself() -> None:
     )
     taken = rows(simulate(scenario).attempts, "name", "instance", "started_at")
     assert taken == [("Placed", 0, 0.0), ("Paid", 0, 1.0)]
+
+
+# -- for every seed --------------------------------------------------------------------------
+
+BUSY = Work(Exponential(0.05), "work", transient=0.1)
+OVERTAKING = {"deliver": Exponential(0.1), "turnaround": Exponential(0.01)}
+TRY_AGAIN = retry(1000, wait=0.02)
+
+
+def out_of_order(run: Run) -> int:
+    """How many effects come before one of the same key whose message was accepted earlier.
+
+    The first effect of each message counts; messages are numbered as they are accepted.
+    """
+    keys = run.requests.set_index("request")["key"]
+    firsts = run.effects.drop_duplicates("request")["request"]
+    return sum(
+        earlier > later
+        for _, requests in firsts.groupby(firsts.map(keys).to_numpy())
+        for earlier, later in pairwise(requests)
+    )
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    partitions=st.integers(1, 5),
+    instances=st.integers(1, 3),
+    keys=st.sampled_from([UniformKeys(8), ZipfKeys(8, 1.5), ONE_KEY]),
+    rebalance=st.sampled_from([0.0, 0.1, 0.5]),
+    crashes=st.booleans(),
+)
+@settings(max_examples=60)
+def test_effects_of_a_key_come_in_the_order_of_acceptance(
+    seed: int, partitions: int, instances: int, keys: Any, rebalance: float, crashes: bool
+) -> None:
+    """Failures, copies that die and return, hot keys, messages that overtake: never out of order.
+
+    Without a crash each effect comes once; with crashes none is missing.
+    """
+    hit = max(1, instances - 1)
+    scenario = ordered(
+        Poisson(30),
+        BUSY,
+        Delivery(ordered=True, retry=TRY_AGAIN),
+        partitions=partitions,
+        instances=instances,
+        workers=2,
+        keys=keys,
+        broker={**OVERTAKING, "rebalance": rebalance},
+        faults=[Outage("worker", instances=hit, mtbf=0.5, mttr=0.2)] if crashes else [],
+        duration=3.0,
+    )
+    run = simulate(scenario, seed)
+    assert out_of_order(run) == 0
+    done = run.effects["request"].value_counts()
+    assert set(done.index) == set(run.requests["request"])
+    assert crashes or (done == 1).all()
+
+
+@pytest.mark.parametrize("policy", [Delivery(), Delivery(ordered=True, retry_topic=True)])
+def test_without_an_ordered_topic_the_order_is_lost(policy: Delivery) -> None:
+    """Two workers and failures are enough, and a retry topic gives the order up as well."""
+    policy = replace(policy, retry=TRY_AGAIN)
+    scenario = ordered(Poisson(30), BUSY, policy, workers=2, keys=UniformKeys(8), duration=10.0)
+    assert out_of_order(simulate(scenario, seed=1)) > 0
 
 
 # -- sharing out -----------------------------------------------------------------------------

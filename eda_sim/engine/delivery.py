@@ -389,12 +389,13 @@ class DeliveryAttempt(Job):
         """The broker knows how it went."""
         # Handled when the handling was over, even if the acknowledgement came later.
         at = self._handled_at
-        prefetching = self.delivery.subscription.prefetching
-        if prefetching is not None:
-            prefetching.release(self)
         self.delivery.settle(
             self, outcome, self.delivery.subscription.clock._now if at is None else at
         )
+        # Only now, or the room could go to a redelivery that this acknowledgement withdraws.
+        prefetching = self.delivery.subscription.prefetching
+        if prefetching is not None:
+            prefetching.release(self)
 
     def crashed(self) -> None:
         """The instance that handled it has died."""

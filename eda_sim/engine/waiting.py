@@ -167,10 +167,12 @@ class Lanes:
         if not self._up:
             return
         fair, over = divmod(len(self.lanes), len(self._up))
-        room = {instance: fair + (i < over) for i, instance in enumerate(self._up)}
+        owners = [lane.owner if lane.next_owner is None else lane.next_owner for lane in self.lanes]
+        # Who has most already keeps one more, where the lanes cannot be shared out equally.
+        by_lanes = sorted(self._up, key=lambda instance: -owners.count(instance))
+        room = {instance: fair + (i < over) for i, instance in enumerate(by_lanes)}
         homeless = []
-        for lane in self.lanes:
-            owner = lane.owner if lane.next_owner is None else lane.next_owner
+        for lane, owner in zip(self.lanes, owners, strict=True):
             if owner is not None and room.get(owner, 0) > 0:
                 room[owner] -= 1
             else:

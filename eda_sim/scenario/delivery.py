@@ -99,13 +99,13 @@ class Delivery:
     """How the broker delivers to a handler, and what a failure means.
 
     Args:
+        retry: when a transient failure is tried again, and how often.
+        dead_letter: what is given up goes to the dead-letter queue; otherwise it is lost.
         guarantee: ``at_least_once`` acknowledges after handling, so a crash or a lost
             acknowledgement brings a message again; ``at_most_once`` acknowledges before, so a
             failed or crashed attempt is lost.
-        retry: when a transient failure is tried again, and how often.
         requeue: where it rejoins its queue, at the ``tail`` (a RabbitMQ retry queue) or the
             ``head`` (a NATS negative acknowledgement).
-        dead_letter: what is given up goes to the dead-letter queue; otherwise it is lost.
         idempotent: the handler knows the message ids that it has handled and skips what it
             has done for them (``True``: for ever; or a ``Deduplication``).
         ack_timeout: seconds after which the broker takes an unacknowledged attempt for dead
@@ -126,10 +126,10 @@ class Delivery:
         eda_sim.errors.InvalidInput: Delivery: idempotent needs guarantee='at_least_once', ...
     """
 
-    guarantee: Literal["at_least_once", "at_most_once"] = "at_least_once"
     retry: Retry = Retry()
-    requeue: Literal["tail", "head"] = "tail"
     dead_letter: bool = True
+    guarantee: Literal["at_least_once", "at_most_once"] = "at_least_once"
+    requeue: Literal["tail", "head"] = "tail"
     idempotent: bool | Deduplication = False
     ack_timeout: PositiveSeconds | None = None
     ordered: bool = False
