@@ -123,18 +123,19 @@ def done(run: Run) -> list[tuple[Any, ...]]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     """A digest of every table: equal if and only if the tables are, digit for digit."""
-    return {name: _digest(run.tables[name]) for name in run.tables}
+    return {name: digest(run.tables[name]) for name in run.tables}
 
 
-def _digest(table: pd.DataFrame) -> str:
-    digest = sha256()
+def digest(table: pd.DataFrame) -> str:
+    """A digest of a table's values, whatever its index and its unused categories."""
+    found = sha256()
     for name, column in table.items():
-        digest.update(str(name).encode())
+        found.update(str(name).encode())
         if isinstance(column.dtype, pd.CategoricalDtype):
-            digest.update("\x1f".join(column.astype(str)).encode())
+            found.update("\x1f".join(column.astype(str)).encode())
         else:
-            digest.update(column.to_numpy().tobytes())
-    return digest.hexdigest()
+            found.update(column.to_numpy().tobytes())
+    return found.hexdigest()
 
 
 def estimate(values: Sequence[float], confidence: float = 0.99) -> Interval:

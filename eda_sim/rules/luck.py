@@ -34,7 +34,7 @@ from eda_sim.scenario.distributions import Constant, Distribution, Exponential, 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_BLOCK = 1024
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 32, 1024
 _ULP = 2.0**-52
 
 
@@ -114,6 +114,11 @@ class Luck:
             request += 1
 
 
+def block_size(known: int) -> int:
+    """Return how many numbers to compute ahead: as many as were needed, within bounds."""
+    return min(max(known, _SMALLEST_BLOCK), _LARGEST_BLOCK)
+
+
 class Times:
     """Drawn times in seconds: ``times(request, tries)``.
 
@@ -131,7 +136,7 @@ class Times:
         if tries:
             return self._quantile(self._stream.uniform(request, tries))
         while request >= len(self._known):
-            block = self._stream.block(len(self._known), _BLOCK)
+            block = self._stream.block(len(self._known), block_size(len(self._known)))
             self._known.extend(map(self._quantile, block.tolist()))
         return self._known[request]
 
@@ -150,7 +155,7 @@ class Chance:
         if tries:
             return self._stream.uniform(request, tries) < self._probability
         while request >= len(self._known):
-            block = self._stream.block(len(self._known), _BLOCK)
+            block = self._stream.block(len(self._known), block_size(len(self._known)))
             self._known += (block < self._probability).tobytes()
         return self._known[request] == 1
 

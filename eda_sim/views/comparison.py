@@ -88,7 +88,9 @@ def draw_comparison(
                 rows += [_difference(differences.loc[(n, metric)], n, first, look_of[n])
                          for n in others]  # fmt: skip
                 unit = " (percentage points)" if metric.endswith("_rate") else ""
-                _draw_rows(places[1], f"difference from {first}{unit}", rows[len(look_of):], metric)
+                _draw_rows(
+                    places[1], f"difference from {first}{unit}", rows[len(look_of) :], metric
+                )
             words.append(_said(metric, rows))
         finding = title or _finding(comparison, chosen[0], differences, first, others)
         _put_title(figure, ax, f"{finding}\n{comparison.title()}")
@@ -196,4 +198,3 @@ def _finding(
 def _said(metric: str, rows: Sequence[_Row]) -> str:
     parts = [f"{r.name} {_estimate(metric, r, sign='−' in r.name)}" for r in rows]
     return f"{metric.replace('_', ' ')}: {'; '.join(parts)}."
-

@@ -50,6 +50,11 @@ def written(picture: object) -> str | None:
     return "\n\n".join(parts) if parts else None
 
 
+def own_words(picture: object) -> str | None:
+    """Return the words that were left with the picture itself, not with its parts."""
+    return _DESCRIPTIONS.get(picture)
+
+
 def _known() -> Mapping[object, str]:
     return _DESCRIPTIONS
 
