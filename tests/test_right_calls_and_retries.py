@@ -19,7 +19,7 @@ from eda_sim import (
 )
 from tests.worlds import answers, beside, done, rows, takes, tried, world
 
-# -- held workers -------------------------------------------------------------------------
+# -- held workers ----------------------------------------------------------------------
 
 
 def test_each_way_of_a_call_takes_the_network_latency() -> None:
@@ -76,7 +76,7 @@ def test_a_call_that_fails_in_the_end_fails_its_caller_and_what_was_done_stays()
     assert rows(run.calls, "caller", "outcome") == [("clients", "failed"), ("a", "failed")]
 
 
-# -- timeouts -----------------------------------------------------------------------------
+# -- timeouts --------------------------------------------------------------------------
 
 
 def test_after_a_timeout_the_callee_still_does_the_work() -> None:
@@ -146,7 +146,7 @@ def test_a_timeout_shorter_than_the_queue_makes_a_retry_storm() -> None:
     assert answers(patient) == [(float(n), "ok") for n in range(1, 6)]
 
 
-# -- retries --------------------------------------------------------------------------------
+# -- retries ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_retries_multiply_along_a_chain() -> None:
     assert answers(run) == [(9 * 0.25, "failed")]
 
 
-# -- turned away ------------------------------------------------------------------------------
+# -- turned away -----------------------------------------------------------------------
 
 
 def test_beyond_the_inbox_calls_are_rejected_at_once() -> None:
@@ -255,7 +255,7 @@ def test_an_inner_call_turned_away_fails_the_outer_one() -> None:
     ]
 
 
-# -- side by side -------------------------------------------------------------------------------
+# -- side by side ----------------------------------------------------------------------
 
 
 def test_parallel_steps_take_as_long_as_the_slowest() -> None:

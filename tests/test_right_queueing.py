@@ -60,7 +60,7 @@ def mean_wait(run: Run) -> float:
     return float(run.services()["wait_mean"].iloc[0])
 
 
-# -- M/M/c ------------------------------------------------------------------------------
+# -- M/M/c -----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_workers_of_two_instances_are_as_good_as_of_one() -> None:
     assert one.requests["answered_at"].equals(other.requests["answered_at"])
 
 
-# -- M/G/1 ------------------------------------------------------------------------------
+# -- M/G/1 -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_mg1_waits_as_pollaczek_and_khinchine_say(
     agrees(waits, wait, share)
 
 
-# -- loss ---------------------------------------------------------------------------------
+# -- loss ------------------------------------------------------------------------------
 
 
 def rejected(run: Run) -> float:
@@ -186,7 +186,7 @@ def test_mm2_with_room_for_ten() -> None:
     agrees(losses, 0.054807, 0.20)
 
 
-# -- networks -----------------------------------------------------------------------------
+# -- networks --------------------------------------------------------------------------
 
 
 def test_tandem_by_events_takes_72_ms() -> None:
@@ -262,7 +262,7 @@ def test_departures_of_a_queue_are_poisson() -> None:
     assert abs(np.corrcoef(gaps[1:], gaps[:-1])[0, 1]) < 4 / len(gaps) ** 0.5
 
 
-# -- retries ------------------------------------------------------------------------------
+# -- retries ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["delivery", "call"])

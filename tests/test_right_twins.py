@@ -57,7 +57,7 @@ def arrivals(seed: int, rate: float, duration: float) -> list[float]:
     raise AssertionError("gaps never end")
 
 
-# -- one queue --------------------------------------------------------------------------
+# -- one queue -------------------------------------------------------------------------
 
 
 @given(st.sampled_from([20.0, 80.0, 150.0]), shapes, seeds)
@@ -116,7 +116,7 @@ def test_a_queue_with_little_room(workers: int, inbox: int, shape: Distribution,
     assert answered.tolist() == ends
 
 
-# -- retries ----------------------------------------------------------------------------
+# -- retries ---------------------------------------------------------------------------
 
 
 def retried(
@@ -175,7 +175,7 @@ def test_fan_out_with_retries(seed: int) -> None:
     assert set(run.deliveries["outcome"]) == {"handled", "dead_lettered"}
 
 
-# -- a network, and another simulator ------------------------------------------------------
+# -- a network, and another simulator --------------------------------------------------
 
 
 def test_ciw_agrees_on_a_network_of_queues() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from eda_sim.catalog import order_chain, order_pubsub
 from eda_sim.results.run import Run
 from eda_sim.results.statistics import Interval, student_t
 from eda_sim.scenario.broker import Broker
@@ -111,6 +112,13 @@ def tried(run: Run, service: str) -> list[tuple[Any, ...]]:
     return sorted(rows(mine, *columns), key=lambda row: (row[2], row[0], row[1]))
 
 
+def durations(run: Run, service: str) -> dict[tuple[int, int], float]:
+    """How long each attempt at a service took, by request and number of the try."""
+    mine = run.attempts[run.attempts["service"] == service]
+    took = (mine["ended_at"] - mine["started_at"]).round(9)
+    return dict(zip(zip(mine["request"], mine["attempt"], strict=True), took, strict=True))
+
+
 def answers(run: Run) -> list[tuple[Any, ...]]:
     """When each request was answered, and how."""
     return rows(run.requests, "answered_at", "outcome")
@@ -201,3 +209,9 @@ def everything(duration: float = 60.0) -> Scenario:
         warmup=5.0,
         drain=1.0,
     )
+
+
+def busy_worlds() -> tuple[Scenario, ...]:
+    """Three worlds in which much happens."""
+    shops = (make(duration=20, warmup=0, outage_at=5) for make in (order_chain, order_pubsub))
+    return everything(20.0), *shops

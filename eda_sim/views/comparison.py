@@ -67,7 +67,9 @@ def draw_comparison(
         >>> len(draw_comparison(comparison, "response_time_p50").axes)
         2
     """
-    chosen = [metrics] if isinstance(metrics, str) else list(metrics or METRICS)
+    chosen = (
+        [metrics] if isinstance(metrics, str) else list(METRICS if metrics is None else metrics)
+    )
     if not chosen:
         raise InvalidInput("metrics must name at least one metric, got []: leave it out for some")
     estimates = comparison.table(chosen)

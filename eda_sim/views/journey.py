@@ -334,5 +334,5 @@ def _ends_activity(step: Any, journey: Journey) -> bool:
 
 
 def _escaped(text: str) -> str:
-    """Replace what Mermaid would take for its own: it ends a line at a semicolon."""
-    return text.replace("#", "#35;").replace(";", "#59;")
+    """Replace what Mermaid would take for its own: entities, and the end of a statement."""
+    return text.translate({ord("#"): "#35;", ord(";"): "#59;"})
