@@ -264,6 +264,19 @@ def test_the_headline_says_the_numbers_of_the_runs(runs: dict[str, Run]) -> None
         assert f"never complete {never:,} of {len(run.requests):,} requests" in words
 
 
+def test_the_lag_panel_shows_how_far_behind_each_answer_was(runs: dict[str, Run]) -> None:
+    """After each answer the line is the consistency lag of that request, 0 for the chain."""
+    lags = draw_headline(runs).axes[1]
+    for line, run in zip(curves(lags), runs.values(), strict=True):
+        ledger, requests = run.ledger(), run.requests
+        counted = ledger["completed_at"].notna() & (requests["started_at"] >= SETTINGS["warmup"])
+        late = (ledger["completed_at"] - requests["answered_at"]).clip(lower=0)[counted]
+        expected = late.to_numpy()[np.argsort(requests["answered_at"][counted], kind="stable")]
+        drawn = np.asarray(line.get_ydata())[1:-1]
+        np.testing.assert_allclose(drawn, expected[: len(drawn)])
+        assert len(drawn) >= len(expected) - 1
+
+
 def test_orders_that_are_never_consistent_are_marked_as_such(runs: dict[str, Run]) -> None:
     """There is a mark for each, at the time when it started."""
     lags = draw_headline(runs).axes[1]

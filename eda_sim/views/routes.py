@@ -22,7 +22,7 @@ from eda_sim.views.style import SMALL
 
 HEIGHT = 0.66  # of a box
 _APART = 0.36  # from one box to the next below
-_PORT = 0.05  # from one arriving arrow to the next, room for a label's line
+_PORT = 0.24  # from one arriving arrow to the next, room for a label's line
 _LANE = 0.42  # from one way back to the next below
 _MARGIN = 0.15
 _HEAD = 0.24  # what an arrow's head needs before its label
