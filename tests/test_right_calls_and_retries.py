@@ -95,6 +95,14 @@ def test_work_that_waits_for_a_caller_who_has_gone_is_done_too() -> None:
     assert done(run) == [(0, "work", 1.0), (1, "work", 2.0)]
 
 
+def test_a_call_on_its_way_arrives_though_its_caller_has_gone() -> None:
+    """The network takes 1 s, the caller's patience ends after 0.5 s: worked on all the same."""
+    slow = Constant(1.0)
+    run = simulate(world(Call("M0", timeout=0.5), [0], {"a": [takes(1)]}, network=slow))
+    assert answers(run) == [(0.5, "timed_out")]
+    assert tried(run, "a") == [(0, 1, 1.0, 1.0, 2.0, "ok")]
+
+
 def test_a_late_reply_finds_nobody() -> None:
     """The first reply comes at 2 s, while the caller waits for the second until 2.5 s.
 

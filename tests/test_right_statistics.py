@@ -82,10 +82,10 @@ def test_95_percent_intervals_cover_the_truth_95_times_in_100() -> None:
     """Of 200 independent runs of M/M/1 at half load, 179 to 198 intervals hold the true 20 ms.
 
     190 are expected; 179 to 198 is what a binomial gives in 998 of 1000 cases. Each run is
-    cut into 20 batches of 150 requests, long against the memory of a queue at that load,
+    cut into 20 batches of 125 requests, long against the memory of a queue at that load,
     after a warm-up of 50.
     """
-    scenario = queue(50, Exponential(0.010), requests=3000, warmup=1)
+    scenario = queue(50, Exponential(0.010), requests=2500, warmup=1)
     truth = theory.mm1(50, 0.010).mean_response
     intervals = [simulate(scenario, seed).interval("response_time") for seed in range(200)]
     covered = sum(interval.covers(truth) for interval in intervals)
