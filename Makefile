@@ -39,7 +39,7 @@ UNTOUCHED := IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" MPLCONFIGDIR="$(CURDIR)/$(VE
 run = @echo "python -m $(1)"; $(IN_VENV) $(UNTOUCHED) $(VENV)/bin/python -m $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test test-unit test-notebooks check format notebooks bench \
+.PHONY: help install lab test test-unit test-notebooks check format notebooks bench figure \
         constraints clean stale
 
 help:
@@ -48,6 +48,7 @@ help:
 	@echo "make check        lint, format, types and the import contract"
 	@echo "make notebooks    re-execute every notebook and store its outputs"
 	@echo "make bench        measure the engine against SimPy written by hand"
+	@echo "make figure       draw the figure of README.md anew"
 	@echo "make format       let ruff put code and notebooks in order"
 	@echo "make constraints  pin the newest version of every dependency"
 	@echo "make clean        remove .venv and all caches"
@@ -100,6 +101,9 @@ notebooks: $(STAMP)
 
 bench: $(STAMP)
 	$(call run,benchmarks)
+
+figure: $(STAMP)
+	$(call run,tools.readme_figure)
 
 constraints: $(STAMP)
 	$(call run,tools.constraints)

@@ -19,7 +19,7 @@ from eda_sim import (
 )
 from tests.worlds import answers, beside, done, rows, takes, tried, world
 
-# -- held workers -------------------------------------------------------------------------
+# -- held workers ----------------------------------------------------------------------
 
 
 def test_each_way_of_a_call_takes_the_network_latency() -> None:
@@ -76,7 +76,7 @@ def test_a_call_that_fails_in_the_end_fails_its_caller_and_what_was_done_stays()
     assert rows(run.calls, "caller", "outcome") == [("clients", "failed"), ("a", "failed")]
 
 
-# -- timeouts -----------------------------------------------------------------------------
+# -- timeouts --------------------------------------------------------------------------
 
 
 def test_after_a_timeout_the_callee_still_does_the_work() -> None:
@@ -93,6 +93,14 @@ def test_work_that_waits_for_a_caller_who_has_gone_is_done_too() -> None:
     run = simulate(world(Call("M0", timeout=0.5), [0, 0], {"a": [takes(1)]}))
     assert [row[1] for row in answers(run)] == ["timed_out", "timed_out"]
     assert done(run) == [(0, "work", 1.0), (1, "work", 2.0)]
+
+
+def test_a_call_on_its_way_arrives_though_its_caller_has_gone() -> None:
+    """The network takes 1 s, the caller's patience ends after 0.5 s: worked on all the same."""
+    slow = Constant(1.0)
+    run = simulate(world(Call("M0", timeout=0.5), [0], {"a": [takes(1)]}, network=slow))
+    assert answers(run) == [(0.5, "timed_out")]
+    assert tried(run, "a") == [(0, 1, 1.0, 1.0, 2.0, "ok")]
 
 
 def test_a_late_reply_finds_nobody() -> None:
@@ -146,7 +154,7 @@ def test_a_timeout_shorter_than_the_queue_makes_a_retry_storm() -> None:
     assert answers(patient) == [(float(n), "ok") for n in range(1, 6)]
 
 
-# -- retries --------------------------------------------------------------------------------
+# -- retries ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -205,7 +213,7 @@ def test_retries_multiply_along_a_chain() -> None:
     assert answers(run) == [(9 * 0.25, "failed")]
 
 
-# -- turned away ------------------------------------------------------------------------------
+# -- turned away -----------------------------------------------------------------------
 
 
 def test_beyond_the_inbox_calls_are_rejected_at_once() -> None:
@@ -255,7 +263,7 @@ def test_an_inner_call_turned_away_fails_the_outer_one() -> None:
     ]
 
 
-# -- side by side -------------------------------------------------------------------------------
+# -- side by side ----------------------------------------------------------------------
 
 
 def test_parallel_steps_take_as_long_as_the_slowest() -> None:

@@ -27,7 +27,7 @@ def heard(policy: Delivery, **failures: float) -> Run:
     return simulate(world(Publish("E"), [0.0], services))
 
 
-# -- one queue --------------------------------------------------------------------------------
+# -- one queue -------------------------------------------------------------------------
 
 
 def test_publishers_go_on_and_subscribers_work_side_by_side() -> None:
@@ -82,7 +82,7 @@ def test_the_longest_idle_worker_takes_what_comes() -> None:
     assert taken == [(0, 0), (1, 0), (0, 1), (1, 1), (0, 0)]
 
 
-# -- acknowledgements ----------------------------------------------------------------------------
+# -- acknowledgements ------------------------------------------------------------------
 
 
 def test_a_worker_is_occupied_until_its_acknowledgement_is_back() -> None:
@@ -112,7 +112,7 @@ def test_calls_know_no_acknowledgement() -> None:
     assert answers(run) == [(1.0, "ok"), (2.0, "ok")]
 
 
-# -- tried again ---------------------------------------------------------------------------------
+# -- tried again -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_handler_that_fails_late_does_its_first_steps_again() -> None:
     assert (run.deliveries["outcome"] == "handled").sum() == 3
 
 
-# -- given up --------------------------------------------------------------------------------------
+# -- given up --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("kept", "outcome"), [(True, "dead_lettered"), (False, "lost")])

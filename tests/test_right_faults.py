@@ -32,7 +32,7 @@ def by_start(run: Run) -> list[tuple[object, ...]]:
     return rows(ordered, "request", "attempt", "instance", "started_at", "ended_at", "outcome")
 
 
-# -- a crash -----------------------------------------------------------------------------------
+# -- a crash ---------------------------------------------------------------------------
 
 
 def test_a_crash_brings_deliveries_back_to_the_front() -> None:
@@ -163,7 +163,7 @@ def test_a_publisher_that_dies_before_the_broker_has_accepted_has_not_published(
     assert [row for row in done(run) if row[1] == "heard"] == [(0, "heard", 4.5)]
 
 
-# -- some copies of several --------------------------------------------------------------------
+# -- some copies of several ------------------------------------------------------------
 
 
 def test_one_copy_down_is_the_others_work() -> None:
@@ -255,7 +255,7 @@ def test_an_outage_that_outlives_the_run_has_no_end() -> None:
     assert run.verdicts()["pending"] == 1
 
 
-# -- tries and crashes -------------------------------------------------------------------------
+# -- tries and crashes -----------------------------------------------------------------
 
 
 def test_a_crashed_try_counts_as_a_try() -> None:
@@ -282,7 +282,7 @@ def test_a_crash_alone_never_makes_a_dead_letter() -> None:
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(4, 5.5, "handled")]
 
 
-# -- slowdowns ---------------------------------------------------------------------------------
+# -- slowdowns -------------------------------------------------------------------------
 
 
 def test_work_that_starts_in_a_slowdown_takes_longer_to_its_end() -> None:
@@ -319,7 +319,7 @@ def test_a_slowdown_slows_each_work_of_a_handler_and_no_waiting() -> None:
     assert done(run) == [(0, "one", 1.0), (0, "two", 5.0), (0, "b", 6.0)]
 
 
-# -- random faults -----------------------------------------------------------------------------
+# -- random faults ---------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -399,7 +399,7 @@ def test_every_law_holds_in_random_worlds() -> None:
 
     @example(everything(), 1)
     @given(worlds, seeds)
-    @settings(max_examples=150)
+    @settings(max_examples=120)
     def check(scenario: Scenario, seed: int) -> None:
         run = simulate(scenario, seed)
         for law in ALWAYS:
@@ -414,7 +414,7 @@ def test_every_law_holds_in_random_worlds() -> None:
 
 
 @given(scenarios(faults=False), seeds)
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_where_nothing_goes_down_queues_are_fair_and_busy(scenario: Scenario, seed: int) -> None:
     """First come, first served, and nobody waits while a worker is free."""
     run = simulate(scenario, seed)
@@ -423,7 +423,7 @@ def test_where_nothing_goes_down_queues_are_fair_and_busy(scenario: Scenario, se
 
 
 @given(scenarios(), seeds)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_run_changes_nothing_and_repeats_itself(scenario: Scenario, seed: int) -> None:
     """The scenario stays what it was; the same seed gives the same tables, digit for digit."""
     before, twin = pickle.dumps(scenario), pickle.loads(pickle.dumps(scenario))

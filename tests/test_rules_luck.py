@@ -29,7 +29,7 @@ def folded(tries: tuple[int, ...]) -> int:
     return result
 
 
-# -- the same bits every way ---------------------------------------------------------
+# -- the same bits every way -----------------------------------------------------------
 
 
 @given(keys, st.integers(0, 10**6), st.integers(1, 50))
@@ -92,7 +92,7 @@ def test_later_tries_are_drawn_anew(key: int, request: int, tries: int) -> None:
     assert Chance(stream, 0.5)(request, tries) == (u < 0.5)
 
 
-# -- addresses ---------------------------------------------------------------------
+# -- addresses -------------------------------------------------------------------------
 
 
 def test_every_part_of_an_address_counts() -> None:
@@ -109,7 +109,7 @@ def test_neighbouring_parts_do_not_run_together() -> None:
     assert Luck(1).stream("a", "s1", 1).key != Luck(1).stream("a", "s", 11).key
 
 
-# -- tries ---------------------------------------------------------------------------
+# -- tries -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("depth", "most"), [(1, 1000), (2, 60), (3, 15), (4, 7)])
@@ -145,7 +145,7 @@ def test_mixing_loses_nothing() -> None:
         assert undo(mix(x)) == x
 
 
-# -- uniform and independent ----------------------------------------------------------
+# -- uniform and independent -----------------------------------------------------------
 
 
 def drawn(
@@ -199,7 +199,7 @@ def test_unit_gaps_are_exponential_with_mean_one() -> None:
     assert stats.kstest(gaps, "expon").pvalue > LEAST_P
 
 
-# -- what draws from a distribution -------------------------------------------------------
+# -- what draws from a distribution ----------------------------------------------------
 
 
 def test_constant_times_need_no_luck() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from eda_sim.catalog import order_chain, order_pubsub
 from eda_sim.results.run import Run
 from eda_sim.results.statistics import Interval, student_t
 from eda_sim.scenario.broker import Broker
@@ -111,6 +112,13 @@ def tried(run: Run, service: str) -> list[tuple[Any, ...]]:
     return sorted(rows(mine, *columns), key=lambda row: (row[2], row[0], row[1]))
 
 
+def durations(run: Run, service: str) -> dict[tuple[int, int], float]:
+    """How long each attempt at a service took, by request and number of the try."""
+    mine = run.attempts[run.attempts["service"] == service]
+    took = (mine["ended_at"] - mine["started_at"]).round(9)
+    return dict(zip(zip(mine["request"], mine["attempt"], strict=True), took, strict=True))
+
+
 def answers(run: Run) -> list[tuple[Any, ...]]:
     """When each request was answered, and how."""
     return rows(run.requests, "answered_at", "outcome")
@@ -123,18 +131,19 @@ def done(run: Run) -> list[tuple[Any, ...]]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     """A digest of every table: equal if and only if the tables are, digit for digit."""
-    return {name: _digest(run.tables[name]) for name in run.tables}
+    return {name: digest(run.tables[name]) for name in run.tables}
 
 
-def _digest(table: pd.DataFrame) -> str:
-    digest = sha256()
+def digest(table: pd.DataFrame) -> str:
+    """A digest of a table's values, whatever its index and its unused categories."""
+    found = sha256()
     for name, column in table.items():
-        digest.update(str(name).encode())
+        found.update(str(name).encode())
         if isinstance(column.dtype, pd.CategoricalDtype):
-            digest.update("\x1f".join(column.astype(str)).encode())
+            found.update("\x1f".join(column.astype(str)).encode())
         else:
-            digest.update(column.to_numpy().tobytes())
-    return digest.hexdigest()
+            found.update(column.to_numpy().tobytes())
+    return found.hexdigest()
 
 
 def estimate(values: Sequence[float], confidence: float = 0.99) -> Interval:
@@ -200,3 +209,9 @@ def everything(duration: float = 60.0) -> Scenario:
         warmup=5.0,
         drain=1.0,
     )
+
+
+def busy_worlds() -> tuple[Scenario, ...]:
+    """Three worlds in which much happens."""
+    shops = (make(duration=20, warmup=0, outage_at=5) for make in (order_chain, order_pubsub))
+    return everything(20.0), *shops

@@ -9,18 +9,23 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from eda_sim import Scenario, minute, order_chain, order_pubsub, simulate
-from eda_sim.views import draw_headline
+from eda_sim import minute, simulate
+from eda_sim.catalog import order_chain, order_pubsub
+from eda_sim.scenario.scenario import Scenario
+from eda_sim.views.headline import draw_headline
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "headline.png"
 SEED = 7
-DPI = 110
+DPI = 100
 
 
 def architectures() -> dict[str, Scenario]:
     """Both architectures by name, each with a minute without payment, ten minutes in."""
-    outage = {"outage_at": 10 * minute, "outage_lasts": 60.0}
-    return {"sync": order_chain(**outage), "pub/sub": order_pubsub(**outage)}
+    at, lasts = 10 * minute, 60.0
+    return {
+        "sync": order_chain(outage_at=at, outage_lasts=lasts),
+        "pub/sub": order_pubsub(outage_at=at, outage_lasts=lasts),
+    }
 
 
 def headline(scenarios: dict[str, Scenario]) -> Figure:

@@ -10,11 +10,12 @@ replication, in whatever order, its numbers depend on scenario and seed alone.
 """
 
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import contextmanager
 from hashlib import blake2b
-from multiprocessing import current_process
+from multiprocessing import current_process, resource_tracker
 
 from tqdm.auto import tqdm
 
@@ -121,9 +122,11 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
     This process hears it and ends them; otherwise each would write its own traceback.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows has no such masks
+    if sys.platform == "win32":  # which has no such masks
         yield
         return
+    # It starts with the first process at the latest, and unblocks interrupts when it does.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -61,16 +61,13 @@ class Story:
 
     def _tell_client(self, messages: list[Any]) -> None:
         request = self._request
-        first = [message for message in messages if message.cause == -1]
-        for message in first:
-            departure, completion = self._tell_message(message)
-            if not isnan(request.answered_at):
-                came = completion or departure
-                name = message.name
-                self._step(
-                    request.answered_at, request.source, "answered", name,
-                    note=request.outcome.replace("_", " "), because=came,
-                )  # fmt: skip
+        (first,) = (message for message in messages if message.cause == -1)
+        departure, completion = self._tell_message(first)
+        if not isnan(request.answered_at):
+            self._step(
+                request.answered_at, request.source, "answered", first.name,
+                note=request.outcome.replace("_", " "), because=completion or departure,
+            )  # fmt: skip
 
     def _tell_message(self, message: Any) -> tuple[Step, Step | None]:
         """Tell of a message and all that it causes; return its departure and its end.
@@ -169,9 +166,7 @@ class Story:
         note = f"attempt {number}" if number > 1 else ""
         departs = sent.get(number, nan)
         self._arrow("call", message, caller, callee, departs, attempt.queued_at, number)
-        arrived = self._step(
-            attempt.queued_at, callee, "received", name, note=note, because=tried
-        )
+        arrived = self._step(attempt.queued_at, callee, "received", name, note=note, because=tried)
         end = self._tell_attempt(attempt, arrived, nan)
         if isnan(attempt.ended_at):
             return end
@@ -192,9 +187,7 @@ class Story:
         note = "" if attempt.outcome == "ok" else attempt.outcome.replace("_", " ")
         self._step(attempt.ended_at, call.service, what, name, call.caller, note, because=end)
 
-    def _tell_end(
-        self, call: Any, name: str, attempts: list[Any], tried: Step, end: Step
-    ) -> Step:
+    def _tell_end(self, call: Any, name: str, attempts: list[Any], tried: Step, end: Step) -> Step:
         """Tell how the call ended for its caller."""
         if attempts and _decides(call, attempts[-1]):
             note = "" if call.outcome == "ok" else call.outcome.replace("_", " ")
@@ -272,13 +265,14 @@ class Story:
     def _inside(self, attempt: Any) -> list[Step]:
         """Return the steps of one attempt in their order."""
         moments: list[tuple[float, tuple[int, int, int], Step]] = []
+        rivals = self._attempts[attempt.message, attempt.service]
         for effect in self._effects[attempt.message, attempt.service]:
-            if _did(effect.at, self._rivals(attempt)) is attempt:
+            if _did(effect.at, rivals) is attempt:
                 step = self._step(effect.at, attempt.service, "worked", attempt.name, "",
                                   effect.label)  # fmt: skip
                 moments.append((effect.at, (1, 0, 0), step))
         for message in self._caused[attempt.message, attempt.service]:
-            if _made(message.published_at, self._rivals(attempt)) is attempt:
+            if _made(message.published_at, rivals) is attempt:
                 departure, end = self._tell_message(message)
                 moments.append((departure.at, (2, message.message, 0), departure))
                 if end is not None:
@@ -286,9 +280,6 @@ class Story:
                     tie = (0, 0, 0) if end.at > departure.at else (2, message.message, 1)
                     moments.append((end.at, tie, end))
         return [step for _, _, step in sorted(moments, key=lambda moment: moment[:2])]
-
-    def _rivals(self, attempt: Any) -> list[Any]:
-        return self._attempts[attempt.message, attempt.service]
 
     # -- what is written down ----------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Timelines of a run: how many waited, worked, were behind, at every instant."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,11 +69,12 @@ def _throughput(run: "Run", name: str, subject: str | None, window: float) -> St
         attempts = _of(run.attempts, "service", subject)
         done = attempts.loc[attempts["outcome"] == "ok", "ended_at"]
     times = done.to_numpy()
-    return StepFunction.of_changes(
-        name,
-        np.concatenate([times, times + window]),
-        np.concatenate([np.full(len(times), 1 / window), np.full(len(times), -1 / window)]),
+    ones = np.ones(len(times))
+    # Counted first, divided then: whole numbers add up to exactly 0 when all is over.
+    count = StepFunction.of_changes(
+        name, np.concatenate([times, times + window]), np.concatenate([ones, -ones])
     )
+    return replace(count, values=count.values / window)
 
 
 def _response_time(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:

@@ -2,24 +2,26 @@
 
 A picture that makes its own figure makes it with pyplot, so a notebook shows it
 at the end of its cell. It must not be shown once more as the cell's value: there
-an Axes prints its description, and so does a Figure, unless its cell is over.
+an Axes prints its description, and a Figure that has been shown is closed.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from io import BytesIO
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
-from matplotlib._pylab_helpers import Gcf
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MultipleLocator
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from matplotlib.transforms import ScaledTranslation
 
 from eda_sim.results.words import number_text, seconds_text
-from eda_sim.views.description import written
-from eda_sim.views.style import INK, LARGE, PALE, QUIET, SMALL
+from eda_sim.views.description import own_words, written
+from eda_sim.views.style import LARGE, PALE, SMALL
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -51,18 +53,18 @@ class Picture(Figure):
         return super().__repr__() if words is None else _in_lines(words)
 
     def _ipython_display_(self) -> None:
+        """Show the picture, and beneath it the words that it has as a whole.
+
+        Then it is closed: what pyplot still holds, a notebook shows at the end of the cell.
+        """
         from IPython.display import Image, display
 
-        display({"text/plain": repr(self)}, raw=True)  # type: ignore[no-untyped-call]
-        if not is_open(self):
-            png = BytesIO()
-            self.savefig(png, format="png")
-            display(Image(data=png.getvalue()))  # type: ignore[no-untyped-call]
-
-
-def is_open(figure: Figure) -> bool:
-    """Whether pyplot still holds the figure, and with it whoever shows pyplot's figures."""
-    return any(manager.canvas.figure is figure for manager in Gcf.get_all_fig_managers())
+        png = BytesIO()
+        self.savefig(png, format="png")
+        display(Image(data=png.getvalue()))  # type: ignore[no-untyped-call]
+        plt.close(self)
+        if (words := own_words(self)) is not None:
+            display({"text/plain": _in_lines(words)}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def new_figure(width: float, height: float) -> Picture:
@@ -80,7 +82,7 @@ def axes_for(ax: Axes | None, width: float = 10.0, height: float = 5.6) -> Axes:
 
 
 def diagram_axes(ax: Axes | None, width: float, height: float, title: str) -> Axes:
-    """Return Axes without a frame, with a title, and in a new figure ``height`` inches beneath it."""
+    """Return Axes without a frame under a title; in a new figure they have the size given."""
     if ax is None:
         width = max(width, _LEAST_WIDTH)
         above = len(in_lines(title, width).splitlines()) * LARGE * 1.25 / 72 + 0.2
@@ -171,14 +173,13 @@ def seconds_on(axis: "Axis") -> None:
 
 def counts_on(axis: "Axis") -> None:
     """Label an axis of counts with thousands apart."""
+    axis.set_major_locator(MaxNLocator(6, integer=True))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value)))
 
 
 def clock_on(ax: Axes, begin: float, end: float) -> None:
     """Make x the time since the run's start: data in seconds, ticks in the unit that fits."""
-    unit, name = next(
-        (u, n) for u, n, least in _UNITS if end - begin >= least
-    )
+    unit, name = next((u, n) for u, n, least in _UNITS if end - begin >= least)
     ax.set_xlim(begin, end)
     ax.xaxis.set_major_locator(MultipleLocator(_tick((end - begin) / unit) * unit))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value / unit)))
@@ -196,15 +197,13 @@ def _tick(span: float) -> float:
     return next(size * step for step in (1, 2, 5, 10, 20, 50, 100) if span / (size * step) <= 10)
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Return the width of one line of text, in inches."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
-
-    if not text.strip():
-        return 0.0
-    font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width) / 72
+    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    # Letters on a screen are a little wider than in theory, being fitted to its pixels.
+    return 1.05 * float(width) / 72
 
 
 def spread(wanted: Iterable[float], sizes: Sequence[float], gap: float) -> list[float]:
@@ -230,5 +229,3 @@ def spread(wanted: Iterable[float], sizes: Sequence[float], gap: float) -> list[
             placed.append(left + sizes[member] / 2)
             left += sizes[member] + gap
     return placed
-
-

@@ -67,7 +67,9 @@ def draw_comparison(
         >>> len(draw_comparison(comparison, "response_time_p50").axes)
         2
     """
-    chosen = [metrics] if isinstance(metrics, str) else list(metrics or METRICS)
+    chosen = (
+        [metrics] if isinstance(metrics, str) else list(METRICS if metrics is None else metrics)
+    )
     if not chosen:
         raise InvalidInput("metrics must name at least one metric, got []: leave it out for some")
     estimates = comparison.table(chosen)
@@ -88,7 +90,9 @@ def draw_comparison(
                 rows += [_difference(differences.loc[(n, metric)], n, first, look_of[n])
                          for n in others]  # fmt: skip
                 unit = " (percentage points)" if metric.endswith("_rate") else ""
-                _draw_rows(places[1], f"difference from {first}{unit}", rows[len(look_of):], metric)
+                _draw_rows(
+                    places[1], f"difference from {first}{unit}", rows[len(look_of) :], metric
+                )
             words.append(_said(metric, rows))
         finding = title or _finding(comparison, chosen[0], differences, first, others)
         _put_title(figure, ax, f"{finding}\n{comparison.title()}")
@@ -196,4 +200,3 @@ def _finding(
 def _said(metric: str, rows: Sequence[_Row]) -> str:
     parts = [f"{r.name} {_estimate(metric, r, sign='−' in r.name)}" for r in rows]
     return f"{metric.replace('_', ' ')}: {'; '.join(parts)}."
-

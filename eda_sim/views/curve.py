@@ -5,7 +5,7 @@ markers, so that the two are told apart even where they agree. A line of many
 points (a quantity over time, say) has no markers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import pandas as pd
@@ -13,11 +13,20 @@ from matplotlib.axes import Axes
 
 from eda_sim.errors import InvalidInput
 from eda_sim.results.words import number_text
-from eda_sim.views.canvas import axes_for, put_legend, put_title, quiet_grid
+from eda_sim.views.canvas import (
+    LEGEND_BELOW,
+    axes_for,
+    put_legend,
+    put_title,
+    quiet_grid,
+    size_of,
+    text_width,
+)
 from eda_sim.views.description import attach
-from eda_sim.views.style import INK, LARGE, Look, looks, styled
+from eda_sim.views.style import INK, SMALL, Look, looks, styled
 
 MOST_MARKERS: Final = 30
+_HANDLE: Final = 1.0  # what a legend needs beside each text, inches
 _COLUMNS = ("mean", "half_width", "theory")
 
 
@@ -68,9 +77,16 @@ def draw_curve(
         ax.set_ylabel(ylabel)
         quiet_grid(ax)
         put_title(ax, title)
-        put_legend(ax, *ax.get_legend_handles_labels(), below=4.3 * LARGE, columns=4)
+        handles, labels = ax.get_legend_handles_labels()
+        put_legend(ax, handles, labels, below=LEGEND_BELOW, columns=_columns(ax, labels))
     attach(ax, f"{title}.", *(_words(name, line, ylabel) for name, line in checked.items()))
     return ax
+
+
+def _columns(ax: Axes, labels: Iterable[str]) -> int:
+    """Return how many columns of legend, four at most, are no wider than the Axes."""
+    widest = _HANDLE + max(text_width(label, SMALL) for label in labels)
+    return max(1, min(4, int(size_of(ax)[0] / widest)))
 
 
 def _checked(name: str, line: pd.DataFrame | pd.Series) -> pd.DataFrame:
@@ -111,7 +127,7 @@ def _words(name: str, line: pd.DataFrame, ylabel: str) -> str:
     mean = line["mean"]
     at = [number_text(float(x)) for x in line.index]
     said = (
-        f"{name} ({ylabel}): {number_text(mean.iloc[0])} at {at[0]}, "
+        f"{name}, {ylabel}: {number_text(mean.iloc[0])} at {at[0]}, "
         f"{number_text(mean.iloc[-1])} at {at[-1]}; "
         f"least {number_text(mean.min())}, greatest {number_text(mean.max())}."
     )

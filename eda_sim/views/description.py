@@ -6,7 +6,7 @@ picture's value prints as its description, because an image's alternative text
 does not survive there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -44,14 +44,18 @@ def describe(picture: "Axes | FigureBase") -> str:
 
 def written(picture: object) -> str | None:
     """Return the words that were left with a picture, or with the parts of a figure."""
-    if picture in _known():
-        return _DESCRIPTIONS[picture]
-    parts = [_DESCRIPTIONS[ax] for ax in getattr(picture, "axes", None) or () if ax in _known()]
-    return "\n\n".join(parts) if parts else None
+    if (words := own_words(picture)) is not None:
+        return words
+    axes = getattr(picture, "axes", None)  # of a figure a list, of Axes themselves
+    parts = [own_words(ax) for ax in axes] if isinstance(axes, list) else []
+    return "\n\n".join(part for part in parts if part is not None) or None
 
 
-def _known() -> Mapping[object, str]:
-    return _DESCRIPTIONS
+def own_words(picture: object) -> str | None:
+    """Return the words that were left with the picture itself, not with its parts."""
+    if picture not in _DESCRIPTIONS:  # neither is what cannot be referred to weakly
+        return None
+    return _DESCRIPTIONS[picture]
 
 
 def attach(picture: object, *sentences: str) -> None:

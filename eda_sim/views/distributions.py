@@ -16,9 +16,17 @@ from eda_sim.errors import InvalidInput, nearest
 from eda_sim.results.run import Run
 from eda_sim.results.summary import MEANINGS, measured
 from eda_sim.results.words import count_text, number_text, seconds_text
-from eda_sim.views.canvas import axes_for, LEGEND_BELOW, put_legend, put_title, quiet_grid, seconds_on, size_of
+from eda_sim.views.canvas import (
+    LEGEND_BELOW,
+    axes_for,
+    put_legend,
+    put_title,
+    quiet_grid,
+    seconds_on,
+    size_of,
+)
 from eda_sim.views.description import attach, listed
-from eda_sim.views.style import LARGE, QUIET, SMALL, Look, looks, styled
+from eda_sim.views.style import QUIET, SMALL, Look, looks, styled
 from eda_sim.views.subjects import named
 
 Floats = npt.NDArray[np.float64]
@@ -112,9 +120,7 @@ def exceedance(sample: Floats) -> tuple[Floats, Floats]:
 # -- the picture ---------------------------------------------------------------
 
 
-def _draw_one(
-    ax: Axes, sample: Floats, marks: Mapping[str, float], look: Look, order: int
-) -> None:
+def _draw_one(ax: Axes, sample: Floats, marks: Mapping[str, float], look: Look, order: int) -> None:
     if not len(sample) or not sample[-1] > 0:
         return
     times, share = exceedance(sample)
@@ -190,9 +196,7 @@ def _draw_legend(
                markeredgecolor="white", markersize=11)
         for look in looks(samples).values()
     ]  # fmt: skip
-    labels = [
-        f"{name}: {_counted(metric, samples[name], missing[name])}" for name in samples
-    ]
+    labels = [f"{name}: {_counted(metric, samples[name], missing[name])}" for name in samples]
     put_legend(ax, handles, labels, below=LEGEND_BELOW, columns=1)
 
 

@@ -8,6 +8,7 @@ of the orders in the end?
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,16 +18,16 @@ from eda_sim.results.run import Run
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.summary import measured
 from eda_sim.results.words import number_text, seconds_text, share_text
-from eda_sim.views.canvas import clock_on, in_lines, new_figure, put_title, PictureAxes, size_of
+from eda_sim.views.canvas import PictureAxes, clock_on, in_lines, new_figure, put_title
 from eda_sim.views.description import attach, describe, listed
 from eda_sim.views.ledger import draw_ledger
 from eda_sim.views.shading import Shade, rows_of_labels, shade, shades, shades_text
 from eda_sim.views.style import NORMAL, looks, styled
 from eda_sim.views.subjects import named
-from eda_sim.views.timelines import draw_steps
+from eda_sim.views.timelines import draw_steps, key_to_stretches
 
-_SIZE = (16.0, 10.0)
-_LARGEST = 18.0
+_SIZE = (14.0, 9.6)
+_LARGEST = 17.0
 _LEAST_LAG = 0.01  # seconds; the lag's axis is linear below, so that a lag of 0 is on it
 
 
@@ -63,7 +64,7 @@ def draw_headline(
             for place in ((0, 0), (0, 1), (1, 0), (1, 1))
         )
         finding = title or _finding(by_name)
-        _put_heading(figure, finding, by_name)
+        _put_heading(figure, finding, by_name, end)
         _draw_waits(waits, by_name, shaded, end)
         _draw_lags(lags, by_name, shaded, end)
         _draw_queue(queue, by_name, whose, shaded, end)
@@ -92,8 +93,8 @@ def _subject(runs: Mapping[str, Run], subject: str | None) -> str:
     for name in hit:
         if name in shared:
             return name
-    busiest = max(run.services()["utilisation"].reindex(shared) for run in [next(iter(runs.values()))])
-    return str(busiest.idxmax())
+    utilisation = next(iter(runs.values())).services()["utilisation"]
+    return str(utilisation.reindex(shared).idxmax())
 
 
 def _end(run: Run) -> float:
@@ -105,18 +106,20 @@ def _end(run: Run) -> float:
 # -- the panels ------------------------------------------------------------------
 
 
-def _put_heading(figure: Figure, finding: str, runs: Mapping[str, Run]) -> None:
+def _put_heading(figure: Figure, finding: str, runs: Mapping[str, Run], end: float) -> None:
     figure.suptitle(
         in_lines(finding, _SIZE[0] - 0.4, _LARGEST), x=0.01, ha="left", fontsize=_LARGEST,
         fontweight="bold",
     )  # fmt: skip
-    handles = [
-        Line2D([], [], color=look.color, linestyle=look.line, linewidth=4)
-        for look in looks(runs).values()
-    ]
+    handles: dict[str, Artist] = {
+        name: Line2D([], [], color=look.color, linestyle=look.line, linewidth=4)
+        for name, look in looks(runs).items()
+    }
+    answers = {name: run.timeline("response_time") for name, run in runs.items()}
+    handles |= key_to_stretches(answers, 0.0, end)
     figure.legend(
-        handles, list(runs), loc="outside lower center", ncols=len(runs), fontsize=NORMAL + 2,
-        handlelength=4,
+        [*handles.values()], [*handles], loc="outside lower center", ncols=len(handles),
+        fontsize=NORMAL + 1, handlelength=4,
     )  # fmt: skip
 
 

@@ -110,30 +110,33 @@ def draw_journey(
 def _texts(journey: Journey) -> Iterator[tuple[tuple[str, float], str]]:
     """Yield what is written beside a lifeline: work done, and what went wrong."""
     found: dict[tuple[str, float], list[str]] = {}
-    for step in journey.steps.itertuples():
-        place = found.setdefault((str(step.who), float(step.at)), [])
+    for step in _steps(journey):
+        place = found.setdefault((step.who, step.at), [])
         if step.what == "worked":
-            place.append(str(step.note))
+            place.append(step.note)
         elif step.what in _WRONG:
-            tried = f" ({step.note})" if str(step.note).startswith("attempt") else ""
+            tried = f" ({step.note})" if step.note.startswith("attempt") else ""
             place.append(f"✗ {step.what}{tried}")
         elif step.what == "answered":
             place.append("✓ answered" if step.note == "ok" else f"✗ {step.note}")
-    for place, parts in found.items():
+    for where, parts in found.items():
         if len(parts) > 1 and parts[-1] in ("✗ dead-lettered", "✗ lost"):
             # The failure that made it so is told together with it.
             parts[-2:] = [parts[-2].replace("✗ failed", parts[-1])]
         if parts:
-            yield place, ", ".join(parts)
+            yield where, ", ".join(parts)
 
 
 def _waits(journey: Journey) -> Iterator[tuple[str, str, float, float]]:
     """Yield who has a message waiting for a worker, from when to when."""
-    steps = journey.steps
-    for step in steps[steps["what"] == "started"].itertuples():
-        came = float(steps["at"].iloc[int(step.because)])  # type: ignore[arg-type]
-        if came < float(step.at):  # type: ignore[arg-type]
-            yield str(step.who), str(step.message), came, float(step.at)  # type: ignore[arg-type]
+    steps = list(_steps(journey))
+    for step in steps:
+        if step.what == "started" and steps[step.because].at < step.at:
+            yield step.who, step.message, steps[step.because].at, step.at
+
+
+def _steps(journey: Journey) -> Iterator[Any]:
+    return journey.steps.itertuples()
 
 
 def _label(arrow: Arrow) -> str:
@@ -207,8 +210,8 @@ def _draw_arrow(ax: Axes, arrow: Arrow, sheet: Sheet, scale: float) -> None:
     if arrives:
         _draw_head(ax, (x0, y0), (x1, y1), line)
     else:
-        ax.text(x1, y1, "✗", color=VERMILLION, fontsize=1.3 * SMALL * scale, ha="center", va="center",
-                fontweight="bold", zorder=5)  # fmt: skip
+        ax.text(x1, y1, "✗", color=VERMILLION, fontsize=1.3 * SMALL * scale, ha="center",
+                va="center", fontweight="bold", zorder=5)  # fmt: skip
     if _label(arrow):
         aside = min(abs(x1 - x0) / 2, text_width(_label(arrow), SMALL) / 2 + 0.4)
         near = x1 - right * aside
@@ -218,9 +221,6 @@ def _draw_arrow(ax: Axes, arrow: Arrow, sheet: Sheet, scale: float) -> None:
             fontsize=SMALL * scale, color=line.color, zorder=7,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
-
-
-
 
 
 def _draw_head(ax: Axes, start: tuple[float, float], end: tuple[float, float], line: _Line) -> None:
@@ -290,7 +290,7 @@ def journey_mermaid(run: Run, request: int) -> str:
 
     lines = ["sequenceDiagram"]
     lines += [f"    participant {ids[who]} as {_escaped(who)}" for who in ids]
-    for step in journey.steps.itertuples():
+    for step in _steps(journey):
         lines += [f"    {line}" for line in _mermaid(step, ids, journey)]
     return "\n".join(lines) + "\n"
 
@@ -303,7 +303,9 @@ def _mermaid(step: Any, ids: Mapping[str, str], journey: Journey) -> list[str]:
             head = "--x" if step.what == "replied too late" else "-->>"
             text = step.note or "ok"
         else:
-            head = "--)" if step.what == "delivered" else "-)" if _to_broker(step, journey) else "->>"
+            head = (
+                "--)" if step.what == "delivered" else "-)" if _to_broker(step, journey) else "->>"
+            )
             text = step.message + (note if step.what == "sent" else "")
         return [f"{who}{head}{ids[step.to]}: {_escaped(text)} ({when})"]
     if step.what == "started":
@@ -332,5 +334,5 @@ def _ends_activity(step: Any, journey: Journey) -> bool:
 
 
 def _escaped(text: str) -> str:
-    """Replace what Mermaid would take for its own: it ends a line at a semicolon."""
-    return text.replace("#", "#35;").replace(";", "#59;")
+    """Replace what Mermaid would take for its own: entities, and the end of a statement."""
+    return text.translate({ord("#"): "#35;", ord(";"): "#59;"})

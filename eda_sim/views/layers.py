@@ -96,7 +96,5 @@ def _crossings(layers: Layers, links: Sequence[tuple[Node, Node]]) -> int:
         if level[b] == level[a] + 1:
             steps.setdefault(level[a], []).append((place[a], place[b]))
     return sum(
-        (a - c) * (b - d) < 0
-        for step in steps.values()
-        for (a, b), (c, d) in combinations(step, 2)
+        (a - c) * (b - d) < 0 for step in steps.values() for (a, b), (c, d) in combinations(step, 2)
     )

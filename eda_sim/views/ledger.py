@@ -14,9 +14,17 @@ from matplotlib.ticker import FuncFormatter
 from eda_sim.results.ledger import VERDICTS
 from eda_sim.results.run import Run
 from eda_sim.results.words import number_text, share_text
-from eda_sim.views.canvas import axes_for, LEGEND_BELOW, put_legend, put_title, size_of, spread, text_width
+from eda_sim.views.canvas import (
+    LEGEND_BELOW,
+    axes_for,
+    put_legend,
+    put_title,
+    size_of,
+    spread,
+    text_width,
+)
 from eda_sim.views.description import attach
-from eda_sim.views.style import INK, LARGE, NORMAL, SMALL, VERDICT_LOOKS, styled
+from eda_sim.views.style import INK, NORMAL, SMALL, VERDICT_LOOKS, styled
 from eda_sim.views.subjects import named
 
 _HALF = 0.24  # of a bar's height; bars are 1 apart

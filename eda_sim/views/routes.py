@@ -8,8 +8,10 @@ it, the texts shrink with everything else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch, Polygon
 from matplotlib.path import Path
@@ -77,9 +79,7 @@ class _Planner:
         self._level = {node: i for i, layer in enumerate(self._layers) for node in layer}
         self._named = list(widths)
         self._widths: dict[Any, float] = dict(widths)
-        self._forth = [
-            link for link in links if self._level[link.end] > self._level[link.start]
-        ]
+        self._forth = [link for link in links if self._level[link.end] > self._level[link.start]]
         back = [link for link in links if link not in self._forth and link.start != link.end]
         self._lanes = {link: _LANE * (len(back) - i - 0.4) for i, link in enumerate(back)}
         self._boxes: dict[Any, Box] = {}
@@ -116,7 +116,9 @@ class _Planner:
             apart = _APART
             if len(layer) > 1:  # a sparse layer beside a full one may use some of its room
                 apart += min((height - totals[i]) / (len(layer) - 1), 0.6)
-            top = deep + _MARGIN + height / 2 + (totals[i] + (apart - _APART) * (len(layer) - 1)) / 2
+            top = (
+                deep + _MARGIN + height / 2 + (totals[i] + (apart - _APART) * (len(layer) - 1)) / 2
+            )
             for node in layer:
                 tall = self._tall(node)
                 width = self._widths.get(node, columns[i])
@@ -155,7 +157,8 @@ class _Planner:
             return _loop(self._boxes[link.start])
         if link in self._lanes:
             return self._back(link)
-        return _forth([self._boxes[p] for p in self._ways[link.start, link.end]], self._ports[link])
+        way = [self._boxes[place] for place in self._ways[link.start, link.end]]
+        return _forth(way, self._columns[link.start][1], self._ports[link])
 
     def _back(self, link: Link) -> tuple[Path, tuple[float, float, str]]:
         """Down into a lane, left, and up: straight, or between layers if something is below."""
@@ -174,7 +177,8 @@ class _Planner:
             points += [(x, lane), (x, last.y - last.height / 2 - 0.03)]
         else:
             x = self._columns[link.end][0] - 0.36 + aside / 2
-            points += [(x, lane), (x, last.y), (last.x - last.width / 2 - 0.03, last.y)]
+            y = last.y - last.height / 2 + 0.12  # below what arrives in the usual way
+            points += [(x, lane), (x, y), (last.x - last.width / 2 - 0.03, y)]
         ends = [x for x, y in points if y == lane]
         return _rounded(points), (0.3 * ends[0] + 0.7 * ends[-1], lane, "center")
 
@@ -182,15 +186,16 @@ class _Planner:
 # -- the ways --------------------------------------------------------------------
 
 
-def _forth(way: list[Box], port: float) -> tuple[Path, tuple[float, float, str]]:
+def _forth(way: list[Box], clear: float, port: float) -> tuple[Path, tuple[float, float, str]]:
+    """Straight until it is ``clear`` of the boxes above and below, then on in curves."""
     first, last = way[0], way[-1]
-    points = [(first.x + first.width / 2, first.y)]
+    points = [(clear, first.y)]
     for box in way[1:-1]:
         points += [(box.x - box.width / 2, box.y), (box.x + box.width / 2, box.y)]
     points.append((last.x - last.width / 2 - 0.03, last.y + port))
-    vertices: list[Point] = [points[0]]
-    codes = [Path.MOVETO]
-    for i, ((x0, y0), (x1, y1)) in enumerate(zip(points, points[1:], strict=False)):
+    vertices: list[Point] = [(first.x + first.width / 2, first.y), points[0]]
+    codes = [Path.MOVETO, Path.LINETO]
+    for i, ((x0, y0), (x1, y1)) in enumerate(pairwise(points)):
         if i % 2 == 0:  # between two layers; otherwise straight past one
             bend = min(0.62 * (x1 - x0), 0.72)
             vertices += [(x0 + 0.55 * bend, y0), (x0 + 0.45 * bend, y1), (x0 + bend, y1)]
@@ -242,7 +247,8 @@ def draw_arrow(ax: Axes, plan: Plan, link: Link, label: str, stroke: Stroke, sca
     path = plan.paths[link]
     shaft = PathPatch(
         path, fill=False, edgecolor=stroke.color, linewidth=stroke.width * scale,
-        linestyle=stroke.style, zorder=3, capstyle="butt", label=f"{link.start} {link.kind} {link.end}",
+        linestyle=stroke.style, zorder=3, capstyle="butt",
+        label=f"{link.start} {link.kind} {link.end}",
     )  # fmt: skip
     ax.add_patch(shaft)
     ax.add_patch(_head(path, stroke))
@@ -256,7 +262,7 @@ def draw_arrow(ax: Axes, plan: Plan, link: Link, label: str, stroke: Stroke, sca
 
 def _head(path: Path, stroke: Stroke) -> Polygon:
     """A triangle at the end of the way: full, or hollow where nobody is addressed."""
-    (x0, y0), (x, y) = path.vertices[-2:]  # type: ignore[misc]
+    (x0, y0), (x, y) = np.asarray(path.vertices, float)[-2:].tolist()
     length = ((x - x0) ** 2 + (y - y0) ** 2) ** 0.5 or 1.0
     along, aside = 0.17, 0.085
     dx, dy = (x - x0) / length, (y - y0) / length

@@ -38,7 +38,7 @@ class Sheet:
         self.times = sorted({float(at) for at in journey.steps["at"]})
         self.ticks = _ticks([at - journey.started_at for at in self.times])
         self.left = max(text_width(text, SMALL) for text in self.ticks) + 0.3
-        across = [text_width(label, SMALL) + 0.55 for label in labels]
+        across = [text_width(label, SMALL, bold=True) + 0.55 for label in labels]
         heads = [text_width(name, NORMAL, bold=True) + 0.35 for name in names]
         column = max([1.5, *across, *(head + 0.15 for head in heads)])
         self._x = {name: self.left + heads[0] / 2 + i * column for i, name in enumerate(names)}

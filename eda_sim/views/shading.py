@@ -4,9 +4,9 @@ They are shaded behind the data, hatched where something is broken, and named
 just above the Axes, where their names hide nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import isnan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
@@ -34,17 +34,20 @@ def shades(runs: Iterable[Run], end: float) -> list[Shade]:
     for run in runs:
         if run.scenario.warmup > 0:
             found.setdefault(Shade(0.0, run.scenario.warmup, "warm-up", False))
-        for fault in run.faults.itertuples():
-            until = end if isnan(fault.ended_at) else float(fault.ended_at)
-            found.setdefault(Shade(float(fault.started_at), until, _name(fault), True))
+        for fault in _faults(run):
+            until = end if isnan(fault.ended_at) else fault.ended_at
+            found.setdefault(Shade(fault.started_at, until, _name(fault), True))
     return sorted(found)
 
 
-def _name(fault: object) -> str:
-    kind, target = getattr(fault, "kind", ""), getattr(fault, "target", "")
-    if kind == "slowdown":
-        return f"{target} {number_text(getattr(fault, 'factor', 1.0))}× slower"
-    return f"{target} down"
+def _faults(run: Run) -> Iterator[Any]:
+    return run.faults.itertuples()
+
+
+def _name(fault: Any) -> str:
+    if fault.kind == "slowdown":
+        return f"{fault.target} {number_text(fault.factor)}× slower"
+    return f"{fault.target} down"
 
 
 def shade(ax: Axes, shaded: list[Shade]) -> None:

@@ -15,7 +15,7 @@ References:
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 BLACK: Final = "#000000"
 ORANGE: Final = "#E69F00"
@@ -35,7 +35,7 @@ SMALL: Final = 12.0  # points
 NORMAL: Final = 13.0
 LARGE: Final = 15.0
 
-Dashes = str | tuple[float, tuple[float, ...]]
+Dashes = Literal["solid"] | tuple[float, tuple[float, ...]]
 
 
 class Look(NamedTuple):
@@ -65,7 +65,7 @@ VERDICT_LOOKS: Final = {
     "pending": Look("#FFFFFF", "D", "solid", "--"),
 }
 
-_SETTINGS: Final[dict[str, object]] = {
+_SETTINGS: Final[dict[Any, Any]] = {
     "font.family": ["DejaVu Sans"],  # it comes with matplotlib, the same on every machine
     "font.size": NORMAL,
     "axes.titlesize": LARGE,
@@ -118,8 +118,16 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in this style, whatever the user's settings are, and leave those as they were."""
-    import matplotlib
+    """Draw in this style, whatever the user's settings are, and leave those as they were.
 
-    with matplotlib.rc_context(_SETTINGS):
+    Only what is changed is put back. ``rc_context`` would put back everything, with it the
+    interactive mode that a notebook switches on while the first figure is made.
+    """
+    from matplotlib import rcParams
+
+    before: dict[Any, Any] = {name: rcParams[name] for name in _SETTINGS}
+    rcParams.update(_SETTINGS)
+    try:
         yield
+    finally:
+        rcParams.update(before)

@@ -6,7 +6,6 @@ from eda_sim.errors import InvalidInput
 from eda_sim.results.run import Run
 
 
-
 def named(runs: "Run | Mapping[str, Run]") -> dict[str, Run]:
     """Return the runs by name; a single run goes by its scenario's name.
 

@@ -24,7 +24,6 @@ from eda_sim.views.style import BLUE, GREEN, INK, NORMAL, QUIET, SMALL, VERMILLI
 if TYPE_CHECKING:
     import networkx
 
-    Graph = networkx.MultiDiGraph[str]
 
 STROKES: Mapping[str, Stroke] = {
     "call": Stroke(BLUE, "solid", 2.0, True),
@@ -81,7 +80,7 @@ def draw_system(scenario: Scenario, ax: Axes | None = None, *, title: str | None
     return ax
 
 
-def _links(drawn: "Graph") -> dict[Link, str]:
+def _links(drawn: "networkx.MultiDiGraph[str]") -> dict[Link, str]:
     """Return what is said from whom to whom in which way; several commands share a line."""
     said: dict[Link, list[str]] = {}
     for start, end, data in drawn.edges(data=True):
@@ -131,7 +130,7 @@ def _draw_node(ax: Axes, node: str, kind: str, size: str, box: Box, scale: float
         )  # fmt: skip
 
 
-def _legend_entries(drawn: "Graph") -> dict[str, Any]:
+def _legend_entries(drawn: "networkx.MultiDiGraph[str]") -> dict[str, Any]:
     kinds = {kind for _, kind in drawn.nodes(data="kind")}
     spoken = {data["kind"] for *_, data in drawn.edges(data=True)}
     entries: dict[str, Any] = {
@@ -152,14 +151,14 @@ def _legend_entries(drawn: "Graph") -> dict[str, Any]:
 # -- the words -----------------------------------------------------------------
 
 
-def _finding(drawn: "Graph") -> str:
+def _finding(drawn: "networkx.MultiDiGraph[str]") -> str:
     """Say on how many services an answer depends: those reached by calls alone."""
     services = [node for node, kind in drawn.nodes(data="kind") if kind == "service"]
     waited_for = waits_for(drawn)
     return f"whoever asks waits for {len(waited_for)} of {count_text(len(services), 'service')}"
 
 
-def waits_for(drawn: "Graph") -> set[str]:
+def waits_for(drawn: "networkx.MultiDiGraph[str]") -> set[str]:
     """Return the services that clients reach by calls alone."""
     frontier = [node for node, kind in drawn.nodes(data="kind") if kind == "source"]
     reached: set[str] = set()
@@ -171,7 +170,9 @@ def waits_for(drawn: "Graph") -> set[str]:
     return reached
 
 
-def _words(drawn: "Graph", finding: str, links: Mapping[Link, str]) -> list[str]:
+def _words(
+    drawn: "networkx.MultiDiGraph[str]", finding: str, links: Mapping[Link, str]
+) -> list[str]:
     parts = []
     for kind, name in (("source", "clients"), ("service", "services"), ("topic", "topics")):
         nodes = [node for node, of in drawn.nodes(data="kind") if of == kind]

@@ -9,32 +9,46 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from eda_sim.results.run import Run
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.words import number_text, seconds_text
 from eda_sim.views.canvas import (
+    LEGEND_BELOW,
     axes_for,
     clock_on,
     counts_on,
-    LEGEND_BELOW, put_legend,
+    put_legend,
     put_title,
     quiet_grid,
     seconds_on,
 )
 from eda_sim.views.description import attach, listed
 from eda_sim.views.shading import rows_of_labels, shade, shades, shades_text
-from eda_sim.views.style import LARGE, Look, looks, styled
+from eda_sim.views.style import QUIET, Look, looks, styled
 from eda_sim.views.subjects import named
 
 Floats = npt.NDArray[np.float64]
 
 MOST_CHANGES = 5000
 STRETCHES = 360
+_ROUNDING = 1e-9
 TIMES = ("response_time", "lag")  # kinds whose values are seconds
 
+_NAMES = {
+    "queue": "Queue",
+    "busy": "Busy workers",
+    "backlog": "Backlog",
+    "requests": "Requests under way",
+    "throughput": "Throughput",
+    "response_time": "Response time",
+    "lag": "Delivery lag",
+    "dead_letters": "Dead letters",
+}
 _LABELS = {
     "queue": "waiting for a worker",
     "busy": "busy workers",
@@ -88,8 +102,9 @@ def draw_timeline(
         shade(ax, shaded)
         finding = title or _finding(what, subject, lines, by_name)
         put_title(ax, finding, rows_of_labels(ax, shaded))
-        handles = [_handle(look) for look in looks(lines).values()]
-        put_legend(ax, handles, list(lines), below=LEGEND_BELOW, columns=4)
+        handles: dict[str, Artist] = {name: _handle(look) for name, look in looks(lines).items()}
+        handles |= key_to_stretches(lines, begin, end)
+        put_legend(ax, [*handles.values()], [*handles], below=LEGEND_BELOW, columns=4)
     attach(ax, *_words(what, subject, finding, lines, shades_text(shaded), end))
     return ax
 
@@ -116,7 +131,7 @@ def draw_steps(
         seconds_on(ax.yaxis)
         ax.minorticks_off()
     else:
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, None if any(line.values.any() for line in lines.values()) else 1)
         counts_on(ax.yaxis)
 
 
@@ -129,8 +144,8 @@ def _draw_one(
     order: int,
     latest: bool,
 ) -> None:
-    inside = (line.times > begin) & (line.times < end)
-    if int(inside.sum()) <= MOST_CHANGES:
+    if not _is_cut(line, begin, end):
+        inside = (line.times > begin) & (line.times < end)
         x = np.r_[begin, line.times[inside], end]
         y = np.r_[line.at(begin), line.values[inside], line.at(end)]
     else:
@@ -169,6 +184,20 @@ def stretches(line: StepFunction, edges: Floats) -> tuple[Floats, Floats, Floats
     return np.fmin.reduceat(values, first), mean, np.fmax.reduceat(values, first)
 
 
+def key_to_stretches(
+    lines: Mapping[str, StepFunction], begin: float, end: float
+) -> dict[str, Artist]:
+    """Return what the legend says if any line was cut into stretches."""
+    if not any(_is_cut(line, begin, end) for line in lines.values()):
+        return {}
+    text = f"line: mean of {seconds_text((end - begin) / STRETCHES)}; band: least to greatest"
+    return {text: Patch(facecolor=QUIET, alpha=0.3)}
+
+
+def _is_cut(line: StepFunction, begin: float, end: float) -> bool:
+    return int(np.sum((line.times > begin) & (line.times < end))) > MOST_CHANGES
+
+
 def _end(run: Run, line: StepFunction) -> float:
     """Return when the picture ends: with the traffic, or with the last change after it."""
     last = float(line.times[-1]) if len(line.times) else 0.0
@@ -183,13 +212,16 @@ def _handle(look: Look) -> Line2D:
 
 
 def _value(what: str, value: float) -> str:
-    return seconds_text(value) if what in TIMES else number_text(value)
+    if what in TIMES:
+        return "none" if np.isnan(value) else seconds_text(value)
+    # What is added and taken away again by fractions leaves a trace of rounding.
+    return number_text(value if abs(value) > _ROUNDING else 0.0)
 
 
 def _peak(line: StepFunction) -> tuple[float, float]:
     """Return the greatest value and when it first was there."""
     if not len(line.values):
-        return (0.0 if np.isnan(line.start) else line.start), 0.0
+        return line.start, 0.0
     i = int(np.nanargmax(line.values))
     return float(line.values[i]), float(line.times[i])
 
@@ -198,11 +230,9 @@ def _finding(
     what: str, subject: str | None, lines: Mapping[str, StepFunction], runs: Mapping[str, Run]
 ) -> str:
     whose = f" of {subject}" if subject else ""
-    name_of = what.replace("_", " ").capitalize()
+    name_of = _NAMES[what]
     if what == "throughput":
-        means = [
-            f"{name} {number_text(_mean(line, runs[name]))}/s" for name, line in lines.items()
-        ]
+        means = [f"{name} {number_text(_mean(line, runs[name]))}/s" for name, line in lines.items()]
         return f"{name_of}{whose}, on average: {', '.join(means)}"
     if what == "dead_letters":
         totals = [f"{name} {number_text(line.at(np.inf))}" for name, line in lines.items()]
@@ -224,13 +254,13 @@ def _words(
     end: float,
 ) -> list[str]:
     whose = f" of {subject}" if subject else ""
-    shown = (
-        f"{what.replace('_', ' ').capitalize()}{whose} over {seconds_text(end)} for "
-        f"{listed(lines)}."
-    )
+    shown = f"{_NAMES[what]}{whose} ({_LABELS[what]}) over {seconds_text(end)} for {listed(lines)}."
     each = []
     for name, line in lines.items():
         value, at = _peak(line)
+        if np.isnan(value):
+            each.append(f"{name}: none.")
+            continue
         each.append(
             f"{name}: greatest {_value(what, value)}, at {seconds_text(at)}; "
             f"in the end {_value(what, line.at(np.inf))}."
