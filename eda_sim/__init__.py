@@ -33,8 +33,15 @@ if TYPE_CHECKING:
     from eda_sim.errors import EdaSimError, InvalidInput, SimulationError
     from eda_sim.experiments.compare import Comparison, compare
     from eda_sim.results.run import Run
-    from eda_sim.scenario.broker import Broker
-    from eda_sim.scenario.delivery import Backoff, CircuitBreaker, Delivery, Retry
+    from eda_sim.scenario.broker import Broker, Topic
+    from eda_sim.scenario.delivery import (
+        Backoff,
+        CircuitBreaker,
+        Deduplication,
+        Delivery,
+        Retry,
+        RetryBudget,
+    )
     from eda_sim.scenario.distributions import (
         Constant,
         Empirical,
@@ -45,10 +52,21 @@ if TYPE_CHECKING:
         Recorded,
         Uniform,
     )
-    from eda_sim.scenario.faults import Outage, Slowdown
+    from eda_sim.scenario.faults import (
+        BadDeployment,
+        BrokerOutage,
+        Duplicates,
+        Loss,
+        Outage,
+        Partition,
+        PoisonMessages,
+        Reordering,
+        Slowdown,
+    )
+    from eda_sim.scenario.redrive import Redrive
     from eda_sim.scenario.scenario import Scenario
-    from eda_sim.scenario.service import Handler, Service
-    from eda_sim.scenario.steps import Branch, Call, Parallel, Publish, Send, Work
+    from eda_sim.scenario.service import Autoscale, Handler, RateLimit, Service
+    from eda_sim.scenario.steps import Branch, Call, Outbox, Parallel, Publish, Send, Work
     from eda_sim.scenario.traffic import (
         Bursts,
         Diurnal,
@@ -81,15 +99,19 @@ _HOMES = {
     "errors": "EdaSimError InvalidInput SimulationError",
     "experiments.compare": "Comparison compare",
     "results.run": "Run",
-    "scenario.broker": "Broker",
-    "scenario.delivery": "Backoff CircuitBreaker Delivery Retry",
+    "scenario.broker": "Broker Topic",
+    "scenario.delivery": "Backoff CircuitBreaker Deduplication Delivery Retry RetryBudget",
     "scenario.distributions": (
         "Constant Empirical Exponential Gamma LogNormal Pareto Recorded Uniform"
     ),
-    "scenario.faults": "Outage Slowdown",
+    "scenario.faults": (
+        "BadDeployment BrokerOutage Duplicates Loss Outage Partition PoisonMessages Reordering "
+        "Slowdown"
+    ),
+    "scenario.redrive": "Redrive",
     "scenario.scenario": "Scenario",
-    "scenario.service": "Handler Service",
-    "scenario.steps": "Branch Call Parallel Publish Send Work",
+    "scenario.service": "Autoscale Handler RateLimit Service",
+    "scenario.steps": "Branch Call Outbox Parallel Publish Send Work",
     "scenario.traffic": ("Bursts Diurnal Poisson Regular Spike Trace Traffic UniformKeys ZipfKeys"),
     "views.comparison": "draw_comparison",
     "views.curve": "draw_curve",
@@ -105,16 +127,21 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "Autoscale",
     "Backoff",
+    "BadDeployment",
     "Branch",
     "Broker",
+    "BrokerOutage",
     "Bursts",
     "Call",
     "CircuitBreaker",
     "Comparison",
     "Constant",
+    "Deduplication",
     "Delivery",
     "Diurnal",
+    "Duplicates",
     "EdaSimError",
     "Empirical",
     "Exponential",
@@ -122,14 +149,22 @@ __all__ = [
     "Handler",
     "InvalidInput",
     "LogNormal",
+    "Loss",
     "Outage",
+    "Outbox",
     "Parallel",
     "Pareto",
+    "Partition",
+    "PoisonMessages",
     "Poisson",
     "Publish",
+    "RateLimit",
     "Recorded",
+    "Redrive",
     "Regular",
+    "Reordering",
     "Retry",
+    "RetryBudget",
     "Run",
     "Scenario",
     "Send",
@@ -137,6 +172,7 @@ __all__ = [
     "SimulationError",
     "Slowdown",
     "Spike",
+    "Topic",
     "Trace",
     "Traffic",
     "Uniform",

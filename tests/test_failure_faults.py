@@ -16,13 +16,12 @@ from eda_sim import (
     Delivery,
     Duplicates,
     Exponential,
-    Fault,
     InvalidInput,
     Loss,
     Outage,
     Partition,
-    Poisson,
     PoisonMessages,
+    Poisson,
     Publish,
     Reordering,
     Retry,
@@ -35,6 +34,7 @@ from eda_sim import (
     ZipfKeys,
     simulate,
 )
+from eda_sim.scenario.faults import Fault
 
 CUT = {"at": 5.0, "lasts": 2.0}
 

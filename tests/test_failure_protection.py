@@ -49,7 +49,9 @@ def storm(call: dict[str, Any] | None = None, service: dict[str, Any] | None = N
         "storm",
         traffic=[Traffic(Call("PlaceOrder", timeout=1.0), Poisson(50))],
         services=[
-            Service("orders", workers=32, on={"PlaceOrder": [Work(Exponential(0.001), "accept"), pay]}),
+            Service(
+                "orders", workers=32, on={"PlaceOrder": [Work(Exponential(0.001), "accept"), pay]}
+            ),
             Service(
                 "payment",
                 **{"workers": 2, **(service or {})},
@@ -92,7 +94,16 @@ def test_the_storm_outlives_its_cause() -> None:
         {"service": {"rate_limit": RateLimit(60, 20)}},
         {"service": {"autoscale": Autoscale(most=6, target=0.6, every=2, start_delay=1)}},
     ],
-    ids=["breaker", "bulkhead", "deadline", "budget", "inbox", "shedding", "rate limit", "autoscale"],
+    ids=[
+        "breaker",
+        "bulkhead",
+        "deadline",
+        "budget",
+        "inbox",
+        "shedding",
+        "rate limit",
+        "autoscale",
+    ],
 )
 def test_each_protection_makes_the_ledger_better(protection: dict[str, Any]) -> None:
     """Of the orders that the storm leaves half done, protection saves at least a sixth."""
@@ -264,7 +275,9 @@ def test_an_autoscaler_starts_what_it_wants_after_the_delay() -> None:
         Scenario(
             "scale",
             traffic=[Traffic(Call("Ask"), Trace([9.0] * 11))],
-            services=[Service("desk", autoscale=scale, on={"Ask": [Work(Constant(60.0), "answer")]})],
+            services=[
+                Service("desk", autoscale=scale, on={"Ask": [Work(Constant(60.0), "answer")]})
+            ],
             duration=15,
         )
     )
@@ -281,7 +294,11 @@ def test_decorrelated_jitter_stays_between_its_bounds() -> None:
             "jitter",
             traffic=[Traffic(Publish("Placed"), Poisson(20))],
             services=[
-                Service("mail", workers=500, on={"Placed": [Work(Constant(0.01), "send", transient=0.7)]})
+                Service(
+                    "mail",
+                    workers=500,
+                    on={"Placed": [Work(Constant(0.01), "send", transient=0.7)]},
+                )
             ],
             broker=Broker(delivery=Delivery(Retry(5, backoff))),
             duration=20,

@@ -16,10 +16,12 @@ HEAVY = ["IPython", "loky", "matplotlib", "networkx", "pandas", "pyarrow", "rich
 
 # All that ``from eda_sim import *`` brings. What is not here is free to change.
 PUBLIC = """
-    Backoff Branch Broker Bursts Call CircuitBreaker Comparison Constant Delivery Diurnal
-    EdaSimError Empirical Exponential Gamma Handler InvalidInput LogNormal Outage Parallel Pareto
-    Poisson Publish Recorded Regular Retry Run Scenario Send Service SimulationError Slowdown Spike
-    Trace Traffic Uniform UniformKeys Work ZipfKeys compare day describe draw_comparison draw_curve
+    Autoscale Backoff BadDeployment Branch Broker BrokerOutage Bursts Call CircuitBreaker
+    Comparison Constant Deduplication Delivery Diurnal Duplicates EdaSimError Empirical
+    Exponential Gamma Handler InvalidInput LogNormal Loss Outage Outbox Parallel Pareto
+    Partition PoisonMessages Poisson Publish RateLimit Recorded Redrive Regular Reordering Retry
+    RetryBudget Run Scenario Send Service SimulationError Slowdown Spike Topic Trace Traffic
+    Uniform UniformKeys Work ZipfKeys compare day describe draw_comparison draw_curve
     draw_distribution draw_headline draw_journey draw_ledger draw_lifecycle draw_system
     draw_timeline event_bus event_flow fan_out hour journey_mermaid minute ms order_chain
     order_pubsub second service_chain simulate town_announcement town_conversation

@@ -114,7 +114,7 @@ def event_flow(
         broker=Broker(
             publish=latency(broker_publish_mean),
             deliver=latency(broker_deliver_mean),
-            delivery=Delivery(retry=Retry(max_attempts, Backoff(backoff_base, factor=backoff_factor))),
+            delivery=Delivery(Retry(max_attempts, Backoff(backoff_base, factor=backoff_factor))),
         ),
         network=latency(network_mean),
         duration=duration,
