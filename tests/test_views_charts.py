@@ -4,7 +4,6 @@ from collections.abc import Callable
 from itertools import combinations, pairwise
 from typing import Any
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -26,7 +25,6 @@ from eda_sim import (
     order_pubsub,
     simulate,
 )
-from eda_sim.results.ledger import VERDICTS
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.summary import measured
 from eda_sim.results.timelines import KINDS
@@ -34,7 +32,7 @@ from eda_sim.results.words import seconds_text, share_text
 from eda_sim.views import timelines
 from eda_sim.views.canvas import spread
 from eda_sim.views.distributions import exceedance
-from eda_sim.views.style import LOOKS, OKABE_ITO, SMALL, VERDICT_LOOKS, look, looks, styled
+from eda_sim.views.style import SMALL, look
 from eda_sim.views.timelines import stretches
 
 SETTINGS: dict[str, Any] = {
@@ -389,37 +387,3 @@ def test_an_empty_run_is_drawn_too() -> None:
         assert describe(chart({"none": run}))
     assert describe(draw_headline({"none": run}))
     assert describe(draw_system(fan_out(subscribers=0)))
-
-
-# -- style -------------------------------------------------------------------------
-
-
-def test_looks_differ_in_each_way_alone() -> None:
-    """Seven colours of Okabe and Ito's, and as many markers, dashes and hatches."""
-    for part in ("color", "marker", "line", "hatch"):
-        assert len({getattr(each, part) for each in LOOKS}) == len(LOOKS)
-    assert {each.color for each in LOOKS} <= set(OKABE_ITO)
-    assert set(VERDICT_LOOKS) == set(VERDICTS)
-    assert len({each.hatch for each in VERDICT_LOOKS.values()}) == len(VERDICTS)
-
-
-def test_lines_of_a_chart_differ_without_colour(runs: dict[str, Run]) -> None:
-    """Two architectures have two line styles on the chart itself."""
-    first, second = curves(draw_timeline(runs, "queue"))
-    assert first.get_linestyle() != second.get_linestyle()
-    assert looks(runs)["sync"] == look(0)
-
-
-def refuse() -> None:
-    """Fail in the middle of a picture."""
-    assert matplotlib.rcParams["font.size"] == 13
-    raise InvalidInput("no")
-
-
-def test_the_user_s_settings_are_left_alone(runs: dict[str, Run]) -> None:
-    """Drawing changes no rcParams, not even if it fails half-way."""
-    before = dict(matplotlib.rcParams)
-    draw_headline(runs)
-    with pytest.raises(InvalidInput), styled():
-        refuse()
-    assert dict(matplotlib.rcParams) == before

@@ -79,8 +79,7 @@ class Story:
         return self._tell_publication(message)
 
     def _tell_publication(self, message: Any) -> tuple[Step, Step | None]:
-        kind = "publish" if message.kind == "event" else "send"
-        verb = "published" if kind == "publish" else "sent"
+        kind, verb = ("publish", "published") if message.kind == "event" else ("send", "sent")
         sender, name, broker = message.sender, message.name, self._broker
         departure = self._step(message.published_at, sender, verb, name, to=broker)
         self._arrow(kind, message, sender, broker, message.published_at, message.accepted_at)

@@ -5,6 +5,7 @@ at the end of its cell. It must not be shown once more as the cell's value: ther
 an Axes prints its description, and a Figure that has been shown is closed.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from io import BytesIO
@@ -21,13 +22,14 @@ from matplotlib.transforms import ScaledTranslation
 
 from eda_sim.results.words import number_text, seconds_text
 from eda_sim.views.description import own_words, written
-from eda_sim.views.style import LARGE, PALE, SMALL
+from eda_sim.views.style import LARGE, NORMAL, PALE, SMALL
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axis import Axis
 
 LEGEND_BELOW = 54.0  # points under the Axes: beneath the ticks and the label of x
+_HANDLE = 1.0  # inches, of a legend's handle and the gaps beside it
 _EDGE = 0.1  # inches around a diagram
 _LEAST_WIDTH = 7.0  # inches, of a diagram
 _DESCRIPTION_WIDTH = 96  # characters a line in a notebook's output
@@ -76,9 +78,13 @@ def new_figure(width: float, height: float) -> Picture:
 
 def axes_for(ax: Axes | None, width: float = 10.0, height: float = 5.6) -> Axes:
     """Return ``ax``, or the Axes of a new figure, its size in inches."""
-    if ax is not None:
-        return ax
-    return new_figure(width, height).add_subplot(axes_class=PictureAxes)
+    if ax is None:
+        return new_figure(width, height).add_subplot(axes_class=PictureAxes)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=SMALL)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set_fontsize(NORMAL)
+    return ax
 
 
 def diagram_axes(ax: Axes | None, width: float, height: float, title: str) -> Axes:
@@ -127,16 +133,21 @@ def size_of(ax: Axes) -> tuple[float, float]:
     return box.width / figure.dpi, box.height / figure.dpi
 
 
+_UNIT = re.compile(
+    r"(?<=\d) (?=(?:%|ms|s|min|h)(?:\W|$))|(?<=%) (?=ok)"
+)  # a number and its unit stay together
+
+
 def in_lines(text: str, width: float, size: float = LARGE) -> str:
     """Break a bold text into lines that fit into ``width`` inches."""
     lines: list[str] = []
-    for word in text.split(" "):
+    for word in _UNIT.sub("\u00a0", text).split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and text_width(longer, size, bold=True) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
-    return "\n".join(lines)
+    return "\n".join(lines).replace("\u00a0", " ")
 
 
 def put_title(ax: Axes, text: str, rows_above: int = 0) -> None:
@@ -151,7 +162,8 @@ def put_title(ax: Axes, text: str, rows_above: int = 0) -> None:
 def put_legend(
     ax: Axes, handles: Sequence["Artist"], labels: Sequence[str], *, below: float, columns: int
 ) -> None:
-    """Put the legend outside, ``below`` points under the Axes."""
+    """Put the legend outside, ``below`` points under the Axes, in ``columns`` if they fit."""
+    columns = columns_for(labels, size_of(ax)[0], columns)
     figure = ax.get_figure(root=True)
     assert figure is not None
     place = ax.transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans)
@@ -159,6 +171,21 @@ def put_legend(
         handles, labels, loc="upper left", bbox_to_anchor=(0.0, 0.0), bbox_transform=place,
         ncols=columns, borderaxespad=0.0, borderpad=0.0, handlelength=3.2, columnspacing=1.8,
     )  # fmt: skip
+
+
+def columns_for(labels: Iterable[str], width: float, most: int, size: float = SMALL) -> int:
+    """Return how many columns of a legend fit into ``width`` inches.
+
+    >>> columns_for(["a", "b"], 8.0, 4), columns_for(["a" * 40, "b" * 40], 4.0, 4)
+    (2, 1)
+    """
+    widths = [text_width(label, size) + _HANDLE for label in labels]
+    for columns in range(min(most, len(widths)), 1, -1):
+        rows = -(-len(widths) // columns)  # a legend fills its columns one after the other
+        parts = [max(widths[i : i + rows]) for i in range(0, len(widths), rows)]
+        if sum(parts) <= width:
+            return columns
+    return 1
 
 
 def quiet_grid(ax: Axes, axis: Any = "both") -> None:

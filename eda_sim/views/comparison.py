@@ -8,6 +8,7 @@ leaves zero far behind: the luck that both share cancels out of the difference.
 
 from collections.abc import Sequence
 from math import isnan
+from textwrap import fill
 from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.axes import Axes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 METRICS = (
     "response_time_p50", "response_time_p99", "completion_time_p99", "ok_rate", "inconsistent_rate",
 )  # fmt: skip
+_LABEL = 18  # characters of a name in one line
 _WIDTH = 13.0  # inches
 
 
@@ -131,7 +133,7 @@ def _draw_rows(ax: Axes, label: str, rows: Sequence[_Row], difference_of: str = 
         )  # fmt: skip
     if difference_of:
         ax.axvline(0, color=INK, linewidth=1.2, zorder=1)
-    ax.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=NORMAL)
+    ax.set_yticks(range(len(rows)), [fill(row.name, _LABEL) for row in rows], fontsize=NORMAL)
     ax.set_ylim(len(rows) - 0.6, -0.85)
     ax.margins(x=0.22)
     ax.grid(visible=True, axis="x", color=PALE)

@@ -18,7 +18,7 @@ from eda_sim.results.run import Run
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.summary import measured
 from eda_sim.results.words import number_text, seconds_text, share_text
-from eda_sim.views.canvas import PictureAxes, clock_on, in_lines, new_figure, put_title
+from eda_sim.views.canvas import PictureAxes, clock_on, columns_for, in_lines, new_figure, put_title
 from eda_sim.views.description import attach, describe, listed
 from eda_sim.views.ledger import draw_ledger
 from eda_sim.views.shading import Shade, rows_of_labels, shade, shades, shades_text
@@ -118,8 +118,8 @@ def _put_heading(figure: Figure, finding: str, runs: Mapping[str, Run], end: flo
     answers = {name: run.timeline("response_time") for name, run in runs.items()}
     handles |= key_to_stretches(answers, 0.0, end)
     figure.legend(
-        [*handles.values()], [*handles], loc="outside lower center", ncols=len(handles),
-        fontsize=NORMAL + 1, handlelength=4,
+        [*handles.values()], [*handles], loc="outside lower center", fontsize=NORMAL + 1,
+        ncols=columns_for(handles, _SIZE[0] - 2.0, len(handles), NORMAL + 1), handlelength=4,
     )  # fmt: skip
 
 
@@ -145,14 +145,16 @@ def _draw_lags(ax: Axes, runs: Mapping[str, Run], shaded: list[Shade], end: floa
     lines = {name: lag_over_time(run) for name, run in runs.items()}
     draw_steps(ax, lines, 0.0, end, log=False, latest=True)
     most = max((line.max() for line in lines.values() if len(line.times)), default=1.0)
-    _lag_axis(ax, most)
     never = {name: _never(run) for name, run in runs.items()}
-    for name, look in looks(runs).items():
-        if len(never[name]):
-            ax.plot(
-                never[name], np.full(len(never[name]), _above(most)), color=look.color,
-                marker="|", markersize=13, linestyle="none", zorder=20, label=f"{name}: never",
-            )  # fmt: skip
+    rows = [name for name in runs if len(never[name])]
+    _lag_axis(ax, most, len(rows))
+    for row, name in enumerate(rows):
+        look = looks(runs)[name]
+        height = _above(most) * 2.0 ** (2 * row - len(rows) + 1)  # side by side about the tick
+        ax.plot(
+            never[name], np.full(len(never[name]), height), color=look.color, marker="|",
+            markersize=26 / (1 + len(rows)), linestyle="none", zorder=20, label=f"{name}: never",
+        )  # fmt: skip
     parts = []
     for name, line in lines.items():
         longest = line.max() if len(line.times) else np.nan
@@ -169,11 +171,11 @@ def _draw_lags(ax: Axes, runs: Mapping[str, Run], shaded: list[Shade], end: floa
     attach(ax, f"{_title(ax)}.", *medians)
 
 
-def _lag_axis(ax: Axes, most: float) -> None:
+def _lag_axis(ax: Axes, most: float, rows: int) -> None:
     ax.set_yscale("symlog", linthresh=_LEAST_LAG, linscale=0.5)
     ticks = [0.0, *(10.0**n for n in range(-2, 5) if 10.0**n <= most)]
     ax.set_yticks([*ticks, _above(most)], [*map(seconds_text, ticks), "never"])
-    ax.set_ylim(-0.001, _above(most) * 2.0)
+    ax.set_ylim(-0.001, _above(most) * 2.0 * max(rows, 1))
     ax.minorticks_off()
 
 

@@ -5,6 +5,7 @@ inside its part where that is wide enough, else above it, at the end of a line.
 """
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,6 +28,7 @@ from eda_sim.views.description import attach
 from eda_sim.views.style import INK, NORMAL, SMALL, VERDICT_LOOKS, styled
 from eda_sim.views.subjects import named
 
+_LABEL = 18  # characters of a name in one line
 _HALF = 0.24  # of a bar's height; bars are 1 apart
 
 
@@ -72,7 +74,7 @@ def draw_ledger(
 def _set_axes(ax: Axes, verdicts: Mapping[str, pd.Series]) -> None:
     ax.set_xlim(0, 1)
     ax.set_ylim(len(verdicts) - 0.55, -0.75)
-    ax.set_yticks(range(len(verdicts)), list(verdicts), fontsize=NORMAL)
+    ax.set_yticks(range(len(verdicts)), [fill(name, _LABEL) for name in verdicts], fontsize=NORMAL)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))

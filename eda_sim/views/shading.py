@@ -1,7 +1,8 @@
 """Stretches of a run that explain its curves: faults, and the warm-up.
 
 They are shaded behind the data, hatched where something is broken, and named
-just above the Axes, where their names hide nothing.
+just above the Axes, where their names hide nothing; a name that would find no room
+in two rows is left to the description.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,9 @@ from eda_sim.results.words import number_text, seconds_text
 from eda_sim.views.canvas import size_of, text_width
 from eda_sim.views.style import INK, QUIET, SMALL
 
-MOST_NAMED = 4  # random faults come by the dozen; more names than this hide each other
+# Random faults come by the dozen; the names of all of them would fill the page.
+MOST_ROWS = 2
+MOST_TOLD = 12
 
 
 class Shade(NamedTuple):
@@ -78,14 +81,12 @@ def _labels(ax: Axes, shaded: list[Shade]) -> list[tuple[int, float, str, bool]]
     scale = (high - low) / size_of(ax)[0]
     placed: list[tuple[int, float, str, bool]] = []
     ends: list[float] = []
-    named: dict[str, int] = {}
     for begin, end, name, broken in shaded:
-        named[name] = named.get(name, 0) + 1
-        if named[name] > MOST_NAMED:
-            continue
         half = (text_width(name, SMALL) / 2 + 0.06) * scale
         centre = min(max((begin + end) / 2, low + half), high - half)
         row = next((i for i, until in enumerate(ends) if until <= centre - half), len(ends))
+        if row == MOST_ROWS:
+            continue
         ends[row:] = [centre + half, *ends[row + 1 :]]
         placed.append((row, centre, name, broken))
     return placed
@@ -97,7 +98,7 @@ def shades_text(shaded: list[Shade]) -> str:
         return ""
     parts = [
         f"{s.name} from {seconds_text(s.begin)} to {seconds_text(s.end)}"
-        for s in shaded[: 3 * MOST_NAMED]
+        for s in shaded[:MOST_TOLD]
     ]
     more = len(shaded) - len(parts)
     return f"Shaded: {'; '.join(parts)}{f'; and {more} more' if more else ''}."
