@@ -134,7 +134,7 @@ def yaml_of(**changes: Any) -> dict[str, Any]:
         (lambda: Backoff(1, factor=0.5), "Backoff.factor must be >= 1, got 0.5"),
         (
             lambda: Backoff(1, jitter="half"),
-            "Backoff.jitter must be 'none' or 'full', got 'half'",
+            "Backoff.jitter must be 'none', 'full' or 'decorrelated', got 'half'",
         ),
         (lambda: CircuitBreaker(0), "CircuitBreaker.failures must be >= 1, got 0"),
         (lambda: Delivery(dead_letter="x"), "Delivery.dead_letter must be true or false, got 'x'"),
@@ -263,7 +263,8 @@ def test_a_fault_is_scheduled_or_random(when: dict[str, float], got: str) -> Non
         ),
         (
             lambda: world(doer(), Service("clients")),
-            "traffic['clients'] must not be named like a service: give it another name=",
+            "traffic['clients'] must not be named like a service or the broker: "
+            "give it another name=",
         ),
         (
             lambda: world(doer(Publish("doer")), broker=Broker()),

@@ -198,7 +198,7 @@ class Run:
                 published and not ended), ``requests`` (started and not answered),
                 ``throughput`` (per second, over the ``window`` before; answers, or attempts
                 of the subject), ``response_time`` (seconds, of the latest answer), ``lag``
-                (seconds, of the latest handled delivery), ``dead_letters`` (so far).
+                (seconds, of the latest handled delivery), ``dead_letters`` (so far), ``instances``.
             subject: a service; without it, all together.
             window: seconds, for ``throughput``.
 

@@ -1,9 +1,9 @@
 """What can become of a call, a delivery and a circuit breaker, as tables.
 
-A state is a table from what may happen to the state that follows; a state
-without entries is an end. An engine changes a state only by looking it up here,
-so what these tables do not allow cannot happen, and the state diagrams that
-people see are drawn from them.
+A state is a table from what may happen to the state that follows; where nothing
+may follow is an end, and some others may be one. An engine changes a state only
+by looking it up here, so what these tables do not allow cannot happen, and the
+state diagrams that people see are drawn from them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,11 +31,12 @@ class State(dict[str, "State"]):
 
 
 class Lifecycle(NamedTuple):
-    """A state machine: where it starts, and every state, ends last."""
+    """A state machine: where it starts, every state, and those in which it may end."""
 
     name: str
     start: State
     states: tuple[State, ...]
+    ends: tuple[State, ...]
 
 
 class Transition(NamedTuple):
@@ -61,15 +62,18 @@ def as_mermaid(lifecycle: Lifecycle) -> str:
     """
     lines = ["stateDiagram-v2", f"    [*] --> {lifecycle.start.name}"]
     lines += [f"    {s} --> {follows}: {event}" for s, event, follows in transitions(lifecycle)]
-    lines += [f"    {state.name} --> [*]" for state in lifecycle.states if not state]
+    lines += [f"    {state.name} --> [*]" for state in lifecycle.ends]
     return "\n".join(lines) + "\n"
 
 
-def _lifecycle(name: str, *table: tuple[State, Mapping[str, State]]) -> Lifecycle:
+def _lifecycle(
+    name: str, *table: tuple[State, Mapping[str, State]], may_end: tuple[State, ...] = ()
+) -> Lifecycle:
     for state, events in table:
         state.update(events)
-    ends = {end.name: end for _, events in table for end in events.values() if not end}
-    return Lifecycle(name, table[0][0], (*(state for state, _ in table), *ends.values()))
+    final = {end.name: end for _, events in table for end in events.values() if not end}
+    states = (*(state for state, _ in table), *final.values())
+    return Lifecycle(name, table[0][0], states, (*may_end, *final.values()))
 
 
 # -- a delivery: one message for one subscriber ----------------------------------
@@ -100,6 +104,7 @@ DELIVERY = _lifecycle(
     ),
     (BACKING_OFF, {"due": WAITING, "acknowledged late": HANDLED}),
     (DEAD_LETTERED, {"redriven": WAITING}),
+    may_end=(DEAD_LETTERED,),
 )
 
 # -- a call, as its caller sees it -------------------------------------------------
@@ -142,6 +147,7 @@ CALL = _lifecycle(
     (REJECTED, _AGAIN),
     (SHORT_CIRCUITED, _AGAIN),
     (REPEATING, {**_ATTEMPT, "abandoned": ABANDONED}),
+    may_end=(FAILED, TIMED_OUT, REJECTED, SHORT_CIRCUITED),
 )
 
 # -- a circuit breaker -------------------------------------------------------------

@@ -18,6 +18,7 @@ from eda_sim.results.run import Run
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.summary import measured
 from eda_sim.results.words import number_text, seconds_text, share_text
+from eda_sim.scenario.faults import target
 from eda_sim.views.canvas import PictureAxes, clock_on, columns_for, in_lines, new_figure, put_title
 from eda_sim.views.description import attach, describe, listed
 from eda_sim.views.ledger import draw_ledger
@@ -89,7 +90,7 @@ def _subject(runs: Mapping[str, Run], subject: str | None) -> str:
             f"runs must have a service in common, got {listed(runs)} without: "
             "draw them apart, with draw_timeline"
         )
-    hit = [fault.service for run in runs.values() for fault in run.scenario.faults]
+    hit = [target(fault) for run in runs.values() for fault in run.scenario.faults]
     for name in hit:
         if name in shared:
             return name

@@ -44,8 +44,10 @@ def draw_lifecycle(
         scale = fit(ax, laid.width, laid.height, _BELOW)
         for link, label in links.items():
             draw_arrow(ax, laid, link, label, _STROKE, scale)
+        ends = {state.name for state in lifecycle.ends}
         for state in lifecycle.states:
-            role = "end" if not state else "start" if state is lifecycle.start else "between"
+            role = "start" if state is lifecycle.start else "between"
+            role = "end" if state.name in ends else role
             _draw_state(ax, state.name, role, laid.boxes[state.name], scale)
         _draw_legend(ax, lifecycle, scale)
     arrows = [f"{s}, {event}: {follows}." for s, event, follows in transitions(lifecycle)]
@@ -94,7 +96,7 @@ def _draw_legend(ax: Axes, lifecycle: Lifecycle, scale: float) -> None:
         "on the way": _FILLS["between"],
         "end (double frame)": _FILLS["end"],
     }
-    if all(lifecycle.states):
+    if not lifecycle.ends:
         del entries["end (double frame)"]
     handles = [
         Line2D([], [], linestyle="none", marker="o" if text == "start" else "s", markersize=13,
@@ -108,7 +110,7 @@ def _draw_legend(ax: Axes, lifecycle: Lifecycle, scale: float) -> None:
 
 
 def _finding(lifecycle: Lifecycle) -> str:
-    ends = [_plain(state.name) for state in lifecycle.states if not state]
+    ends = [_plain(state.name) for state in lifecycle.ends]
     start = _plain(lifecycle.start.name)
     if not ends:
         return f"A {lifecycle.name} starts {start} and never ends"

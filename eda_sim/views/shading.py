@@ -21,6 +21,17 @@ from eda_sim.views.style import INK, QUIET, SMALL
 MOST_ROWS = 2
 MOST_TOLD = 12
 
+_NAMES = {
+    "outage": "{} down",
+    "broker_outage": "{} down",
+    "partition": "{} cut off",
+    "loss": "loss on {}",
+    "duplicates": "duplicates on {}",
+    "reordering": "reordering on {}",
+    "poison_messages": "poison for {}",
+    "bad_deployment": "bad deployment of {}",
+}
+
 
 class Shade(NamedTuple):
     """A stretch of time, seconds since the run's start, and its name."""
@@ -50,7 +61,7 @@ def _faults(run: Run) -> Iterator[Any]:
 def _name(fault: Any) -> str:
     if fault.kind == "slowdown":
         return f"{fault.target} {number_text(fault.factor)}× slower"
-    return f"{fault.target} down"
+    return _NAMES[fault.kind].format(fault.target)
 
 
 def shade(ax: Axes, shaded: list[Shade]) -> None:

@@ -48,6 +48,7 @@ _NAMES = {
     "response_time": "Response time",
     "lag": "Delivery lag",
     "dead_letters": "Dead letters",
+    "instances": "Instances",
 }
 _LABELS = {
     "queue": "waiting for a worker",
@@ -58,6 +59,7 @@ _LABELS = {
     "response_time": "response time (log scale)",
     "lag": "delivery lag (log scale)",
     "dead_letters": "dead letters so far",
+    "instances": "instances",
 }
 
 
@@ -75,7 +77,7 @@ def draw_timeline(
     Args:
         runs: a run, or several by name.
         what: a kind of ``Run.timeline``: ``queue``, ``busy``, ``backlog``, ``requests``,
-            ``throughput``, ``response_time``, ``lag`` or ``dead_letters``.
+            ``throughput``, ``response_time``, ``lag``, ``dead_letters`` or ``instances``.
         subject: a service; without it, all together.
         ax: where to draw; a new figure if None.
         window: seconds, for ``throughput``.
