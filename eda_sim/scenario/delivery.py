@@ -108,9 +108,9 @@ class Delivery:
             ``head`` (a NATS negative acknowledgement).
         idempotent: the handler knows the message ids that it has handled and skips what it
             has done for them (``True``: for ever; or a ``Deduplication``).
-        ack_timeout: seconds after which the broker takes an unacknowledged attempt for dead
-            and delivers again, even if it is still being worked on (a visibility timeout).
-            With it, that is also how the broker learns of a crash.
+        ack_timeout: seconds after a worker has taken it until the broker takes an
+            unacknowledged attempt for dead and delivers again, even if it is still being
+            worked on (a visibility timeout). That is then also how it learns of a crash.
         ordered: messages with the same key are handled in order, in one of the topic's
             partitions, by one worker at a time; one that fails keeps those behind it.
         retry_topic: with ``ordered``, one that fails is tried again beside the order.
