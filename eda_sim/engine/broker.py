@@ -1,19 +1,19 @@
 """The broker: accepts a message and sends it on its way to every subscriber.
 
-What becomes of each of those deliveries is in ``delivery``.
+How it travels is in ``subscription``, what becomes of each delivery in ``delivery``.
 """
 
 from functools import partial
 
 from simpy import Interrupt
 
-from eda_sim.engine.delivery import Subscription
 from eda_sim.engine.job import FAILED, OK, Job, Performance, PlannedHandler
 from eda_sim.engine.memory import Memory
 from eda_sim.engine.outbox import OutboxRelay
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
+from eda_sim.engine.subscription import Subscription
 from eda_sim.engine.topic import Held, Topic
 from eda_sim.rules.luck import fold, times
 from eda_sim.rules.order import Rank, turn
