@@ -67,13 +67,12 @@ def as_mermaid(lifecycle: Lifecycle) -> str:
 
 
 def _lifecycle(
-    name: str, *table: tuple[State, Mapping[str, State]], may_end: tuple[State, ...] = ()
+    name: str, *table: tuple[State, Mapping[str, State]], ends: tuple[State, ...] = ()
 ) -> Lifecycle:
     for state, events in table:
         state.update(events)
-    final = {end.name: end for _, events in table for end in events.values() if not end}
-    states = (*(state for state, _ in table), *final.values())
-    return Lifecycle(name, table[0][0], states, (*may_end, *final.values()))
+    final = [end for end in ends if not end]
+    return Lifecycle(name, table[0][0], (*(state for state, _ in table), *final), ends)
 
 
 # -- a delivery: one message for one subscriber ----------------------------------
@@ -104,7 +103,7 @@ DELIVERY = _lifecycle(
     ),
     (BACKING_OFF, {"due": WAITING, "acknowledged late": HANDLED}),
     (DEAD_LETTERED, {"redriven": WAITING}),
-    may_end=(DEAD_LETTERED,),
+    ends=(HANDLED, DEAD_LETTERED, LOST),
 )
 
 # -- a call, as its caller sees it -------------------------------------------------
@@ -147,7 +146,7 @@ CALL = _lifecycle(
     (REJECTED, _AGAIN),
     (SHORT_CIRCUITED, _AGAIN),
     (REPEATING, {**_ATTEMPT, "abandoned": ABANDONED}),
-    may_end=(FAILED, TIMED_OUT, REJECTED, SHORT_CIRCUITED),
+    ends=(OK, FAILED, FAILED_PERMANENTLY, TIMED_OUT, REJECTED, SHORT_CIRCUITED, ABANDONED),
 )
 
 # -- a circuit breaker -------------------------------------------------------------
