@@ -234,11 +234,11 @@ def test_pending_and_duplicated_are_rates_of_requests() -> None:
 
 @pytest.fixture(scope="module")
 def two_workers() -> Run:
-    """Two workers, works of 2 s that come at 0, 0, 1, 3 s; crash of all from 4.5 to 5 s.
+    """A worker in each of two copies, works of 2 s at 0, 0, 1, 3 s; both down from 4.5 to 5 s.
 
     They run 0-2, 0-2, 2-4 and 3-4.5 s; the last call fails.
     """
-    services = [Service("a", workers=2, on={"M0": [takes(2)]})]
+    services = [Service("a", instances=2, on={"M0": [takes(2)]})]
     faults = [Outage("a", at=4.5, lasts=0.5)]
     return simulate(world(Call("M0"), [0, 0, 1, 3], services, duration=8.0, faults=faults))
 
@@ -250,7 +250,7 @@ def test_services_are_measured_between_warm_up_and_the_end_of_traffic(two_worker
     assert found["queue_mean"] == 1 / 8
     assert found["queue_max"] == 1
     assert found["wait_mean"] == 0.25
-    assert (found["attempts"], found["workers"], found["instances"]) == (4, 2, 1)
+    assert (found["attempts"], found["workers"], found["instances"]) == (4, 1, 2)
     assert (found["ok_rate"], found["crashed_rate"], found["refused_rate"]) == (0.75, 0.25, 0)
     later = simulate(two_workers.scenario.replace(warmup=3.0)).services().loc["a"]
     assert later["utilisation"] == 2.5 / 10
