@@ -29,7 +29,7 @@ class Backoff:
         try:
             wait = self.base * self.factor ** (attempt - 1)
         except OverflowError:
-            wait = float("inf")
+            wait = float("inf") if self.base else 0.0
         return wait if self.maximum is None else min(wait, self.maximum)
 
 
