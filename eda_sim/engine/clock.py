@@ -15,6 +15,8 @@ from simpy import Environment, Event
 
 Callback = Callable[[Event], Any]
 
+_A_FEW = 64
+
 
 class Due(Event):
     """An event that happens at ``time``, in its ``turn`` among those of the same instant."""
@@ -51,13 +53,20 @@ class Clock(Environment):
         else:
             Due(self, self._now + delay, turn).callbacks.append(callback)
 
-    def run_to_end(self, horizon: float) -> None:
-        """Let everything happen that is due up to and including ``horizon`` seconds."""
+    def run_to_end(self, horizon: float, now_and_then: Callable[[], None]) -> None:
+        """Let everything happen that is due up to and including ``horizon`` seconds.
+
+        ``now_and_then`` is called after every hundred events or so.
+        """
         queue = self._queue
         while queue and queue[0][0] <= horizon:
-            self._now, _, _, event = heappop(queue)
-            callbacks, event.callbacks = event.callbacks, None
-            for callback in callbacks:
-                callback(event)
-            if not event._ok and not hasattr(event, "_defused"):
-                raise event._value
+            for _ in range(_A_FEW):
+                if not queue or queue[0][0] > horizon:
+                    break
+                self._now, _, _, event = heappop(queue)
+                callbacks, event.callbacks = event.callbacks, None
+                for callback in callbacks:
+                    callback(event)
+                if not event._ok and not hasattr(event, "_defused"):
+                    raise event._value
+            now_and_then()

@@ -77,8 +77,9 @@ class Delivery:
 
     def available(self, _: Event) -> None:
         """The message has reached the subscriber's queue."""
+        rules = self.subscription
         self.state = self.state["available"]
-        self._row[_AVAILABLE_AT] = self.subscription.clock._now
+        self._row[_AVAILABLE_AT] = rules.clock._now
         self.queue.arrive(self._next_attempt())
 
     def doubled(self) -> "Delivery":
@@ -270,14 +271,13 @@ class DeliveryAttempt(Job):
     def settle(self, outcome: str) -> None:
         """The broker knows how it went."""
         # Handled when the handling was over, even if the acknowledgement came later.
-        at = self._handled_at
-        self.delivery.settle(
-            self, outcome, self.delivery.subscription.clock._now if at is None else at
-        )
+        delivery = self.delivery
+        rules = delivery.subscription
+        at = rules.clock._now if self._handled_at is None else self._handled_at
+        delivery.settle(self, outcome, at)
         # Only now, or the room could go to a redelivery that this acknowledgement withdraws.
-        prefetching = self.delivery.subscription.prefetching
-        if prefetching is not None:
-            prefetching.release(self)
+        if rules.prefetching is not None:
+            rules.prefetching.release(self)
 
     def crashed(self) -> None:
         """The instance that handled it has died."""

@@ -59,15 +59,18 @@ class Rows:
         self._if_never_closed = if_never_closed
         self._recent: list[Row] = []
         self._limit = _BATCH
+        # Take a row, its values in the order of the table's columns. The commonest call of
+        # a run, and so the list's own: the clock has ``store`` called now and then.
+        self.add = self._recent.append
 
-    def add(self, row: Row) -> None:
-        """Take a row, its values in the order of the table's columns."""
-        self._recent.append(row)
-        if len(self._recent) >= self._limit:
-            self._store([row for row in self._recent if row[-1] is not OPEN])
-            self._recent = [row for row in self._recent if row[-1] is OPEN]
-            # However many rows stay open, each is looked at a few times only.
-            self._limit = max(_BATCH, 2 * len(self._recent))
+    def store(self) -> None:
+        """Move the rows that are complete to the columns, if there are enough of them."""
+        if len(self._recent) < self._limit:
+            return
+        self._store([row for row in self._recent if row[-1] is not OPEN])
+        self._recent[:] = [row for row in self._recent if row[-1] is OPEN]
+        # However many rows stay open, each is looked at a few times only.
+        self._limit = max(_BATCH, 2 * len(self._recent))
 
     def close(self) -> None:
         """Store what is left; rows still open are closed as never having ended."""
@@ -75,7 +78,7 @@ class Rows:
             if row[-1] is OPEN:
                 row[-1] = self._if_never_closed
         self._store(self._recent)
-        self._recent = []
+        self._recent.clear()
 
     def _store(self, rows: list[Row]) -> None:
         for column, values in zip(self.columns.values(), zip(*rows, strict=True), strict=False):
@@ -98,6 +101,12 @@ class Recorder:
         self.deliveries = Rows(DELIVERIES, code("pending"))
         self.faults = Rows(FAULTS, NEVER)
         self.scaling = Rows(SCALING, NEVER)
+        self._all = tuple(getattr(self, name) for name in TABLES)
+
+    def store(self) -> None:
+        """Move what is complete to the columns; to be called every now and then."""
+        for rows in self._all:
+            rows.store()
 
     def tables(self) -> dict[str, dict[str, "array[Any]"]]:
         """Close the books, and return every table as its columns."""

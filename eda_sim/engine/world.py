@@ -58,10 +58,11 @@ class World:
     def run(self) -> Recorder:
         """Let everything happen, and return what was written down."""
         scenario = self.stage.scenario
-        self.stage.clock.run_to_end(scenario.duration + scenario.drain)
+        recorder = self.stage.recorder
+        self.stage.clock.run_to_end(scenario.duration + scenario.drain, recorder.store)
         for letters in self.stage.dead_letters.values():
             letters.close()
-        return self.stage.recorder
+        return recorder
 
     def _guards(self, caller: str, call: Call) -> tuple[Guard, ...]:
         """Return the guards that all workers of ``caller`` share for a command."""
