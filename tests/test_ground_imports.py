@@ -14,7 +14,6 @@ from tools.contract import PYPROJECT, keeps_contract
 # Each takes from a tenth of a second to a second to import, and a scenario needs none of them.
 HEAVY = ["IPython", "loky", "matplotlib", "networkx", "pandas", "pyarrow", "rich", "scipy", "typer"]
 
-# All that ``from eda_sim import *`` brings. What is not here is free to change.
 # A public name must not turn into the module of the same name once that module is imported.
 USE_EVERY_MODULE_THEN_EVERY_NAME = """
 import importlib, pkgutil, types
