@@ -8,6 +8,7 @@ from functools import partial
 from simpy import Interrupt
 
 from eda_sim.engine.job import FAILED, OK, Job, Performance, PlannedHandler
+from eda_sim.engine.links import how_stopped
 from eda_sim.engine.memory import Memory
 from eda_sim.engine.outbox import OutboxRelay
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
@@ -55,6 +56,7 @@ class MakePublication:
         self._kind = recorder.event if is_event else recorder.command
         self._version = step.version if isinstance(step, Publish) else 1
         self._record = recorder.messages.add
+        self._mishap = stage.mishaps.note
         self._link = stage.network.link(
             node.owner, BROKER, f"{node.address}/publish", source, node.place
         )
@@ -111,7 +113,7 @@ class MakePublication:
             yield self._clock.wait(latency, self._turn + request.turn)
         published_at, held = row[_PUBLISHED_AT], None
         if self._troubled:
-            outcome = yield from self._reach_the_broker(request, tries)
+            outcome = yield from self._reach_the_broker(request, message, tries)
             if outcome != OK:
                 return self._not_accepted(request, message, row, outcome)
             if self._topic is not None:
@@ -121,21 +123,21 @@ class MakePublication:
             subscription.deliver(request, message, tries, published_at, held)
         return OK
 
-    def _reach_the_broker(self, request: Request, tries: int) -> Performance:
+    def _reach_the_broker(self, request: Request, message: int, tries: int) -> Performance:
         """Publish until the broker has confirmed, as far as the policy goes."""
         link, attempt = self._link, 1
-        while link is not None and not link.passes(request.number, fold(tries, attempt)):
+        while link is not None and (stop := link.stops(request.number, fold(tries, attempt))):
+            self._mishap(how_stopped(stop), message, request, self._sender, fault=stop.number)
             if self._when_unreachable != "wait":
                 return FAILED if self._when_unreachable == "fail" else "lost"
-            cut = link.cut
-            if cut is not None:
-                yield cut.over
+            if stop is link.cut:
+                yield stop.over
             else:
                 yield self._clock.wait(self._republish_after, self._again + request.turn)
                 attempt += 1
-        return (yield from self._enter_the_topic())
+        return (yield from self._enter_the_topic(request, message))
 
-    def _enter_the_topic(self) -> Performance:
+    def _enter_the_topic(self, request: Request, message: int) -> Performance:
         """Wait for room in a topic with a capacity, or see the message dropped."""
         topic = self._topic
         if topic is None:
@@ -143,6 +145,7 @@ class MakePublication:
         if not topic.is_full:
             topic.enter()
             return OK
+        self._mishap("topic_full", message, request, self._sender)
         if self._drops:
             return "lost"
         room = topic.wait()

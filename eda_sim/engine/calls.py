@@ -12,14 +12,15 @@ from simpy import Event, Interrupt
 
 from eda_sim.engine.clock import Callback
 from eda_sim.engine.job import FAILED, FAILED_PERMANENTLY, OK, Job, Performance, PlannedHandler
-from eda_sim.engine.links import Link
+from eda_sim.engine.links import Condition, Link, how_stopped
 from eda_sim.engine.memory import Memory
+from eda_sim.engine.mishaps import NO_FAULT
 from eda_sim.engine.protection import Budget, Guard
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.backoff import wait
-from eda_sim.rules.lifecycle import READY, State
+from eda_sim.rules.lifecycle import READY, TIMED_OUT, State
 from eda_sim.rules.luck import Times, fold, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.tables import CALL_OUTCOMES, CALLS
@@ -28,6 +29,7 @@ from eda_sim.scenario.delivery import Retry
 from eda_sim.scenario.steps import Call
 
 _ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcome")
+_REFUSALS = {"short_circuited": "short_circuited", "rejected": "bulkhead_full"}
 
 
 class CallAttempt(Job):
@@ -109,6 +111,7 @@ class MakeCall:
         self._replies = turn(Rank.REPLY_ARRIVES, place)
         self._times_out = turn(Rank.TIMEOUT, place)
         self._due = turn(Rank.RETRY_DUE, place)
+        self._note = stage.mishaps.note
         self._record_message, self._record_call = recorder.messages.add, recorder.calls.add
         code = recorder.names.code
         self._caller, self._command = code(node.owner), recorder.command
@@ -140,7 +143,7 @@ class MakeCall:
                 attempt += 1
                 call = CallAttempt(self, request, message, fold(tries, attempt), attempt, deadline)
                 state = yield from self._try(state, call)
-                if "repeated" not in state or not self._may_repeat(attempt, deadline):
+                if "repeated" not in state or not self._may_repeat(call, deadline):
                     break
                 state = state["repeated"]
                 yield self._back_off(request, tries, attempt)
@@ -150,20 +153,26 @@ class MakeCall:
         self._end(row, attempt, state.name)
         return state.name
 
-    def _may_repeat(self, attempt: int, deadline: float | None) -> bool:
-        if not self._retry.allows(attempt) or (deadline is not None and deadline <= self.clock.now):
+    def _may_repeat(self, call: CallAttempt, deadline: float | None) -> bool:
+        late = deadline is not None and deadline <= self.clock.now
+        if late or not self._retry.allows(call.attempt):
             return False
-        return self._budget is None or self._budget.allows()
+        if self._budget is None or self._budget.allows():
+            return True
+        self._mishap("budget_exhausted", call)
+        return False
 
     def _try(self, state: State, attempt: CallAttempt) -> Generator[Event, Any, State]:
         """Try once, if the guards let it through, and return the state that follows."""
         patience = self._patience(attempt)
         if patience is not None and patience <= 0:
+            self._mishap("deadline_passed", attempt)
             return state["timed_out"]
         passed: list[Guard] = []
         for guard in self._guards:
             refusal = guard.refuses(attempt)
             if refusal is not None:
+                self._mishap(_REFUSALS[refusal], attempt)
                 _tell(passed, attempt, None)
                 return state[refusal]
             passed.append(guard)
@@ -174,6 +183,8 @@ class MakeCall:
         except Interrupt:
             _tell(passed, attempt, None)
             raise
+        if state is TIMED_OUT:
+            self._mishap("timed_out", attempt)
         # A permanent error is an answer: the callee is well, the request is not.
         _tell(passed, attempt, state.name in (OK, FAILED_PERMANENTLY))
         return state
@@ -204,7 +215,8 @@ class MakeCall:
             lambda _: self.handler.service.arrive_call(attempt),
         )
         link = self._link_there
-        if link is not None and link.doubles(request.number, attempt.tries):
+        if link is not None and (doubled := link.doubles(request.number, attempt.tries)):
+            self._mishap("doubled", attempt, doubled)
             # The second arrival is an attempt like any other, but nobody awaits its reply.
             tries = fold(attempt.tries, 2)
             twin = CallAttempt(self, request, attempt.message, tries, 1, attempt.deadline)
@@ -237,10 +249,19 @@ class MakeCall:
         """Let a message cross the network; on a troubled link it may never arrive."""
         request = attempt.request
         if link is not None:
-            if not link.passes(request.number, attempt.tries):
+            stopped = link.stops(request.number, attempt.tries)
+            if stopped is not None:
+                self._mishap(how_stopped(stopped), attempt, stopped)
                 return
-            latency += link.held_up(request.number, attempt.tries)
+            for condition, delay in link.holds_up(request.number, attempt.tries):
+                self._mishap("held_up", attempt, condition)
+                latency += delay
         self.clock.then(latency, turn + request.turn, arrive)
+
+    def _mishap(self, what: str, call: CallAttempt, by: Condition | None = None) -> None:
+        fault = NO_FAULT if by is None else by.number
+        service = self.handler.service.name
+        self._note(what, call.message, call.request, service, call.attempt, fault=fault)
 
     def _back_off(self, request: Request, tries: int, attempt: int) -> Event:
         seconds = wait(

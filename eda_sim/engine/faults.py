@@ -48,7 +48,7 @@ class FaultActor:
         self._instances: Sequence[int] = ()
         if isinstance(fault, Outage):
             service = stage.services[fault.service].service
-            self._instances = range(fault.instances or service.instances)
+            self._instances = range(fault.instances or service.most_instances)
         self._begins = turn(Rank.FAULT_BEGINS, number)
         self._ends = turn(Rank.FAULT_ENDS, number)
         if fault.mtbf is not None:
@@ -104,7 +104,7 @@ class FaultActor:
     def _begin(self) -> None:
         fault = self._fault
         if isinstance(fault, Outage):
-            self._stage.services[fault.service].instances_down(self._instances)
+            self._stage.services[fault.service].instances_down(self._instances, self._number)
         elif isinstance(fault, Slowdown):
             self._stage.services[fault.service].slow_down(fault.factor)
         else:
@@ -115,7 +115,7 @@ class FaultActor:
     def _end(self) -> None:
         fault = self._fault
         if isinstance(fault, Outage):
-            self._stage.services[fault.service].instances_up(self._instances)
+            self._stage.services[fault.service].instances_up(self._instances, self._number)
         elif isinstance(fault, Slowdown):
             self._stage.services[fault.service].recover_from(fault.factor)
         else:

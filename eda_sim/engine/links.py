@@ -5,6 +5,7 @@ message just takes its latency. Otherwise a link knows the faults that may be
 active on it, and draws, for each message, whether it is lost, doubled or held up.
 """
 
+from collections.abc import Iterator
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -135,22 +136,31 @@ class Link:
         """What lets nothing pass now, if anything does."""
         return next((cut for cut in self._cuts if cut.active), None)
 
-    def loses(self, request: int, tries: int) -> bool:
-        """Say whether a message that is sent now gets lost."""
-        return any(c.active and chance(request, tries) for c, chance in self._losses)
+    def loses(self, request: int, tries: int) -> Condition | None:
+        """Return what makes a message get lost that is sent now, if anything does."""
+        return _first_active(self._losses, request, tries)
 
-    def passes(self, request: int, tries: int) -> bool:
-        """Say whether a message that is sent now arrives."""
-        return self.cut is None and not self.loses(request, tries)
+    def stops(self, request: int, tries: int) -> Condition | None:
+        """Return what keeps a message from arriving that is sent now, if anything does."""
+        return self.cut or self.loses(request, tries)
 
-    def held_up(self, request: int, tries: int) -> float:
-        """Return for how many seconds longer a message travels that is sent now."""
-        return sum(
-            delay(request, tries)
-            for condition, chance, delay in self._delays
-            if condition.active and chance(request, tries)
-        )
+    def holds_up(self, request: int, tries: int) -> Iterator[tuple[Condition, float]]:
+        """Yield what makes a message travel longer that is sent now, and by how many seconds."""
+        for condition, chance, delay in self._delays:
+            if condition.active and chance(request, tries):
+                yield condition, delay(request, tries)
 
-    def doubles(self, request: int, tries: int) -> bool:
-        """Say whether a message that is sent now arrives twice."""
-        return any(c.active and chance(request, tries) for c, chance in self._doublings)
+    def doubles(self, request: int, tries: int) -> Condition | None:
+        """Return what makes a message arrive twice that is sent now, if anything does."""
+        return _first_active(self._doublings, request, tries)
+
+
+def how_stopped(condition: Condition) -> str:
+    """Return the mishap of a message that ``condition`` has kept from arriving."""
+    return "lost_on_the_way" if isinstance(condition.fault, Loss) else "cut_off"
+
+
+def _first_active(
+    troubles: list[tuple[Condition, Chance]], request: int, tries: int
+) -> Condition | None:
+    return next((c for c, chance in troubles if c.active and chance(request, tries)), None)

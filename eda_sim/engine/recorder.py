@@ -16,6 +16,7 @@ from eda_sim.rules.tables import (
     EFFECTS,
     FAULTS,
     MESSAGES,
+    MISHAPS,
     REQUESTS,
     SCALING,
     TABLES,
@@ -101,6 +102,7 @@ class Recorder:
         self.deliveries = Rows(DELIVERIES, code("pending"))
         self.faults = Rows(FAULTS, NEVER)
         self.scaling = Rows(SCALING, NEVER)
+        self.mishaps = Rows(MISHAPS, NEVER)
         self._all = tuple(getattr(self, name) for name in TABLES)
 
     def store(self) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from simpy import Event, Interrupt
 
 from eda_sim.engine.job import Job, Process
+from eda_sim.engine.mishaps import NO_FAULT
 from eda_sim.engine.protection import limiter
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
 from eda_sim.engine.stage import Stage
@@ -56,7 +57,7 @@ class Worker:
                 service.attempt_started(job, self)
                 job.dispatched()
                 if job.deadline is not None and job.deadline <= service.clock.now:
-                    outcome = "expired"
+                    outcome = service.expired(job)
                 else:
                     outcome = yield from job.handler.perform(job)
                 if job.needs_acknowledgement:
@@ -93,11 +94,13 @@ class ServiceActor:
         self._bucket = limiter(self.clock, service.rate_limit)
         most = service.most_instances
         self.absent = set(range(service.instances, most))  # not started, or stopped
+        self._down_by: list[int] = []  # the faults that have instances down now
         self._outages = [int(instance in self.absent) for instance in range(most)]
         self._repairs: list[Event | None] = [None] * most
         for instance in self.absent:
             self._repairs[instance] = Event(self.clock)
         self._record = stage.recorder.attempts.add
+        self._mishap = stage.mishaps.note
         self._record_size = stage.recorder.scaling.add
         code = stage.recorder.names.code
         self._codes = {outcome: code(outcome) for outcome in ATTEMPT_OUTCOMES}
@@ -124,8 +127,10 @@ class ServiceActor:
     def arrive_call(self, job: Job) -> None:
         """Take a call in, unless nobody is up (refused) or there is no room for it (rejected)."""
         if self.is_down():
+            self._refused(job)
             self._turn_away(job, "refused")
-        elif self._is_overloaded():
+        elif (why := self._why_not()) is not None:
+            self._mishap(why, job.message, job.request, self.name, job.attempt)
             self._turn_away(job, "rejected")
         else:
             self.arrive(job)
@@ -134,15 +139,17 @@ class ServiceActor:
         """Say whether no instance is up."""
         return all(self._outages)
 
-    def _is_overloaded(self) -> bool:
+    def _why_not(self) -> str | None:
+        """Return why there is no room for a call, if there is none."""
         service = self.service
         if self._bucket is not None and not self._bucket.take():
-            return True
+            return "rate_limited"
         if self._idle:
-            return False
+            return None
         if service.inbox is not None and self._waiting_calls >= service.inbox:
-            return True
-        return service.shed_after is not None and self._longest_wait() > service.shed_after
+            return "inbox_full"
+        too_slow = service.shed_after is not None and self._longest_wait() > service.shed_after
+        return "shed" if too_slow else None
 
     def _longest_wait(self) -> float:
         """Return for how long the first of the waiting calls has waited, in seconds."""
@@ -240,6 +247,15 @@ class ServiceActor:
         row[_ENDED_AT] = self.clock._now
         row[_OUTCOME] = self._codes[outcome]
 
+    def expired(self, job: Job) -> str:
+        """Nobody waits for this call any more: it is not begun."""
+        self._mishap("deadline_passed", job.message, job.request, self.name, job.attempt)
+        return "expired"
+
+    def _refused(self, job: Job) -> None:
+        fault = self._down_by[-1] if self._down_by else NO_FAULT
+        self._mishap("refused", job.message, job.request, self.name, job.attempt, fault=fault)
+
     def _turn_away(self, job: Job, outcome: str) -> None:
         self.queue_up(job)
         self.attempt_ended(job, outcome)
@@ -324,8 +340,9 @@ class ServiceActor:
 
     # -- outages -----------------------------------------------------------------
 
-    def instances_down(self, instances: Sequence[int]) -> None:
+    def instances_down(self, instances: Sequence[int], fault: int = NO_FAULT) -> None:
         """Instances die, all at once, with their attempts in progress."""
+        self._down_by.append(fault)
         for instance in instances:
             self._outages[instance] += 1
         dying = {instance for instance in instances if self._outages[instance] == 1}
@@ -353,9 +370,12 @@ class ServiceActor:
             self._queue = deque(job for job in self._queue if not job.is_call)
             self._waiting_calls = 0
         for job in sorted(died, key=_place):
+            fault = self._down_by[-1]
+            self._mishap("crashed", job.message, job.request, self.name, job.attempt, fault=fault)
             self.attempt_ended(job, "crashed")
             job.crashed()
         for job in waiting:
+            self._refused(job)
             self.attempt_ended(job, "refused")
             job.settle("failed")
 
@@ -372,8 +392,10 @@ class ServiceActor:
         else:
             put_back(self._queue, job, place)
 
-    def instances_up(self, instances: Sequence[int]) -> None:
+    def instances_up(self, instances: Sequence[int], fault: int | None = None) -> None:
         """Instances are back, empty; their workers take up work again."""
+        if fault is not None:
+            self._down_by.remove(fault)
         for instance in instances:
             self._outages[instance] -= 1
             repair = self._repairs[instance]

@@ -19,13 +19,22 @@ from eda_sim.engine.job import (
     PlannedStep,
     perform_all,
 )
+from eda_sim.engine.links import Condition
 from eda_sim.engine.memory import Memory
+from eda_sim.engine.mishaps import NO_FAULT
 from eda_sim.engine.recorder import NEVER
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.luck import Chance, times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.unfolding import BranchNode, WorkNode
 from eda_sim.scenario.faults import PoisonMessages
+
+_FAILURES = {
+    "transient_failure": FAILED,
+    "permanent_failure": FAILED_PERMANENTLY,
+    "poison_message": FAILED_PERMANENTLY,
+    "bad_deployment": FAILED,
+}
 
 
 class DoWork:
@@ -47,8 +56,10 @@ class DoWork:
             self._permanent = Chance(stream, work.permanent)
         self._troubles = stage.network.of_work(node.owner, work.label, address, source, place)
         self._turn = turn(Rank.WORK_ENDS, place)
+        self._work = work
         self._label = stage.recorder.names.code(work.label)
         self._record = stage.recorder.effects.add
+        self._mishap = stage.mishaps.note
 
     def perform(self, job: Job) -> Performance:
         """Work. A slowdown counts for what starts meanwhile."""
@@ -59,12 +70,12 @@ class DoWork:
         duration = self._duration(request.number, job.tries) * self._service.pace
         yield Due(self._clock, self._clock._now + duration, self._turn + request.turn)
         if self._transient is not None and self._transient(request.number, job.tries):
-            return FAILED
+            return self._failed(job, "transient_failure")
         # A poison message is one for good: whichever the try, the draw is the same.
         if self._permanent is not None and self._permanent(request.number, 0):
-            return FAILED_PERMANENTLY
+            return self._failed(job, "permanent_failure")
         if trouble is not None:
-            return trouble
+            return self._failed(job, trouble.fault.kind.removesuffix("s"), trouble.number)
         if memory is not None:
             if memory.knows(job.message, self):  # another attempt was quicker
                 return OK
@@ -74,15 +85,22 @@ class DoWork:
         )
         return OK
 
-    def _trouble(self, job: Job) -> str | None:
-        """Say how faults of the scenario will make this attempt fail, if they do."""
+    def _failed(self, job: Job, what: str, fault: int = NO_FAULT) -> str:
+        label, service = self._work.label, self._service.name
+        self._mishap(
+            what, job.message, job.request, service, job.attempt, label=label, fault=fault
+        )
+        return _FAILURES[what]
+
+    def _trouble(self, job: Job) -> Condition | None:
+        """Return the fault of the scenario that will make this attempt fail, if one does."""
         request = job.request
         for condition, chance in self._troubles:
             if isinstance(condition.fault, PoisonMessages):
                 if condition.covers(request.started_at) and chance(request.number, 0):
-                    return FAILED_PERMANENTLY
+                    return condition
             elif condition.active and chance(request.number, job.tries):
-                return FAILED
+                return condition
         return None
 
 

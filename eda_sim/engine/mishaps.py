@@ -1,0 +1,50 @@
+"""What goes wrong, written down where and when it happens.
+
+A run in which nothing goes wrong pays nothing for this.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from eda_sim.engine.clock import Clock
+from eda_sim.engine.recorder import NOBODY, Recorder
+from eda_sim.rules.mishaps import MISHAPS
+
+if TYPE_CHECKING:
+    from eda_sim.engine.request import Request
+
+NO_FAULT: Final = -1
+
+
+class Mishaps:
+    """The table of what went wrong, and the codes of its words."""
+
+    def __init__(self, clock: Clock, recorder: Recorder) -> None:
+        self._clock = clock
+        self._record = recorder.mishaps.add
+        self._code = recorder.names.code
+
+    def note(
+        self,
+        what: str,
+        message: int,
+        request: "Request",
+        service: int,
+        attempt: int = NOBODY,
+        *,
+        label: str = "",
+        fault: int = NO_FAULT,
+    ) -> None:
+        """Write down that ``what`` happened now to one try of a message at a ``service``."""
+        assert what in MISHAPS
+        self._record(
+            [
+                message,
+                request.id,
+                service,
+                attempt,
+                self._code(what),
+                self._code(label),
+                fault,
+                self._clock.now,
+            ]
+        )
