@@ -77,6 +77,7 @@ OWNERS = {
     "attempts": "service",
     "effects": "service",
     "deliveries": "subscriber",
+    "mishaps": "service",
     "faults": "target",
 }
 

@@ -10,8 +10,11 @@ One row a request, one verdict, the first that applies:
     nothing of what was meant was done, yet the client was told that all is well;
 ``duplicated``
     all is done, and something was done more often than meant;
+``out_of_order``
+    all is done, but some of it after work of the same kind for a later message with the same
+    key (see ``overtaking``);
 ``consistent``
-    all was done, once; or nothing was, and the client was not told otherwise.
+    all was done, once and in order; or nothing was, and the client was not told otherwise.
 
 The same rules judge every architecture: they look at effects and answers, not at
 how those came about.
@@ -24,11 +27,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from eda_sim.results.meant import Work, meant_by_source
-from eda_sim.rules.unfolding import request_id
+from eda_sim.results.meant import Place, meant_by_source
+from eda_sim.rules.unfolding import MOST_MESSAGES, message_number, request_id
 from eda_sim.scenario.scenario import Scenario
 
-VERDICTS: Final = ("consistent", "duplicated", "half_done", "lost", "pending")
+VERDICTS: Final = ("consistent", "duplicated", "half_done", "lost", "out_of_order", "pending")
 
 Counts = npt.NDArray[np.int64]
 Times = npt.NDArray[np.float64]
@@ -36,9 +39,9 @@ Times = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Account:
-    """Meant and done, for each request (row) and each work (column)."""
+    """Meant and done, for each request (row) and each work at its place (column)."""
 
-    works: tuple[Work, ...]
+    places: tuple[Place, ...]
     meant: Counts
     done: Counts
     completed_at: Times  # one for each request; NaN where something is missing
@@ -49,40 +52,42 @@ def account(
 ) -> Account:
     """Compare what each request was meant to do with its effects."""
     ids = requests["request"].to_numpy()
-    works, meant = _meant(scenario, seed, requests, ids)
-    row, column, at = _places(effects, ids, works)
+    places, meant = _meant(scenario, seed, requests, ids)
+    row, column, at = _found(effects, ids, places)
     done = np.zeros_like(meant)
     np.add.at(done, (row, column), 1)
-    return Account(works, meant, done, _completed_at(requests, meant, done, row, column, at))
+    return Account(places, meant, done, _completed_at(requests, meant, done, row, column, at))
 
 
 def _meant(
     scenario: Scenario, seed: int, requests: pd.DataFrame, ids: Counts
-) -> tuple[tuple[Work, ...], Counts]:
+) -> tuple[tuple[Place, ...], Counts]:
     sizes = {str(name): int(n) for name, n in requests["source"].value_counts().items()}
     by_source = meant_by_source(scenario, seed, sizes)
-    works = tuple(dict.fromkeys(work for counts in by_source.values() for work in counts))
-    meant = np.zeros((len(ids), len(works)), np.int64)
+    places = tuple(dict.fromkeys(place for counts in by_source.values() for place in counts))
+    meant = np.zeros((len(ids), len(places)), np.int64)
     for position, source in enumerate(scenario.traffic):
         mine = (requests["source"] == source.name).to_numpy()
         numbers = ids[mine] - request_id(position, 0)
-        for work, counts in by_source[source.name].items():
-            meant[mine, works.index(work)] = counts[numbers]
-    return works, meant
+        for place, counts in by_source[source.name].items():
+            meant[mine, places.index(place)] = counts[numbers]
+    return places, meant
 
 
-def _places(
-    effects: pd.DataFrame, ids: Counts, works: tuple[Work, ...]
+def _found(
+    effects: pd.DataFrame, ids: Counts, places: tuple[Place, ...]
 ) -> tuple[Counts, Counts, Times]:
     """Return the row, the column and the time of each effect."""
     rows = pd.Index(ids).get_indexer(pd.Index(effects["request"]))
     services, labels = effects["service"].cat, effects["label"].cat
-    column_of = np.full((len(services.categories), len(labels.categories)), -1)
-    for column, (service, label) in enumerate(works):
+    shape = len(services.categories), len(labels.categories), MOST_MESSAGES
+    column_of = np.full(shape, -1)
+    for column, (service, label, number) in enumerate(places):
         if service in services.categories and label in labels.categories:
-            where = services.categories.get_loc(service), labels.categories.get_loc(label)
+            where = services.categories.get_loc(service), labels.categories.get_loc(label), number
             column_of[where] = column
-    columns = column_of[services.codes, labels.codes]
+    numbers = message_number(effects["message"].to_numpy())
+    columns = column_of[services.codes, labels.codes, numbers]
     return rows.astype(np.int64), columns.astype(np.int64), effects["at"].to_numpy()
 
 
@@ -107,16 +112,22 @@ def _completed_at(
 
 
 def ledger(
-    requests: pd.DataFrame, judged: Account, under_way: npt.NDArray[np.bool_]
+    requests: pd.DataFrame,
+    judged: Account,
+    under_way: npt.NDArray[np.bool_],
+    overtaken: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return one row a request, with its verdict.
 
-    ``under_way`` says for each request whether anything of it had not ended.
+    ``under_way`` says for each request whether anything of it had not ended, ``overtaken`` has a
+    row for each work that was done out of order.
     """
     meant, done = judged.meant.sum(axis=1), judged.done.sum(axis=1)
     missing = np.maximum(judged.meant - judged.done, 0).sum(axis=1)
     repeated = np.maximum(judged.done - judged.meant, 0).sum(axis=1)
     told_ok = (requests["outcome"] == "ok").to_numpy()
+    late = requests["request"].map(overtaken["request"].value_counts()).fillna(0)
+    out_of_order = late.to_numpy(np.int64)
     nothing = (done == 0) & (meant > 0)
     verdict = np.select(
         [
@@ -124,8 +135,9 @@ def ledger(
             (missing > 0) & ~nothing,
             nothing & told_ok,
             repeated > 0,
+            out_of_order > 0,
         ],
-        ["pending", "half_done", "lost", "duplicated"],
+        ["pending", "half_done", "lost", "duplicated", "out_of_order"],
         default="consistent",
     )
     return pd.DataFrame(
@@ -137,6 +149,7 @@ def ledger(
             "done": done,
             "missing": missing,
             "repeated": repeated,
+            "out_of_order": out_of_order,
             "completed_at": judged.completed_at,
             "verdict": pd.Categorical(verdict, categories=pd.Index(VERDICTS, dtype="str")),
         }

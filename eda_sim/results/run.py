@@ -16,6 +16,7 @@ import pandas as pd
 from eda_sim.errors import InvalidInput
 from eda_sim.results.frames import frame
 from eda_sim.results.ledger import VERDICTS, Account, account, ledger
+from eda_sim.results.overtaking import overtaken
 from eda_sim.results.services import service_table
 from eda_sim.results.statistics import Interval, batch_means
 from eda_sim.results.step_function import StepFunction
@@ -25,6 +26,7 @@ from eda_sim.rules.tables import TABLES
 from eda_sim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
+    from eda_sim.results.alerts import Rules
     from eda_sim.results.journey import Journey
 
 
@@ -125,6 +127,11 @@ class Run:
         """One row for each change of a service's number of instances by its autoscaler."""
         return self.tables["scaling"]
 
+    @property
+    def mishaps(self) -> pd.DataFrame:
+        """One row for each thing that went wrong with a message: what, where, when, which fault."""
+        return self.tables["mishaps"]
+
     @staticmethod
     def columns(table: str) -> pd.DataFrame:
         """Return what the columns of a table mean, with their types.
@@ -156,14 +163,19 @@ class Run:
         """Return what became of each request beside what it was meant to do.
 
         One row a request: how many effects were ``meant`` and ``done``, how many are
-        ``missing`` or ``repeated``, when all was there (``completed_at``, seconds) and the
-        ``verdict``: consistent, duplicated, half_done, lost or pending.
+        ``missing``, ``repeated`` or ``out_of_order`` (done after work for a later message with
+        the same key), when all was there (``completed_at``, seconds) and the ``verdict``:
+        consistent, duplicated, half_done, lost, out_of_order or pending.
         """
         return self._ledger.copy()
 
     @cached_property
     def _ledger(self) -> pd.DataFrame:
-        return ledger(self.requests, self._account, self._under_way())
+        return ledger(self.requests, self._account, self._under_way(), self._overtaken)
+
+    @cached_property
+    def _overtaken(self) -> pd.DataFrame:
+        return overtaken(self)
 
     @cached_property
     def _account(self) -> Account:
@@ -206,6 +218,31 @@ class Run:
             InvalidInput: if there is no such timeline or service.
         """
         return timeline(self, what, subject, window)
+
+    def alerts(self, rules: "Rules") -> pd.DataFrame:
+        """Return when alert rules fire, a row for each time, in the order of time.
+
+        The columns are ``alert`` (its name or rule), ``metric``, ``fired_at`` and
+        ``resolved_at`` (seconds; NaN if it never did) and ``worst``, the greatest value
+        between the two (the least, of a rule that fires below). Thresholds are crossed at
+        computed times, not at sampled ones; where there is no value, nothing fires.
+
+        Args:
+            rules: an ``Alert``, a rule as a text, or a list of them.
+
+        Raises:
+            InvalidInput: if two have one name, or the subject is no service of the scenario.
+
+        Example:
+            >>> from eda_sim import Alert, order_pubsub, simulate
+            >>> run = simulate(order_pubsub(duration=60, warmup=0, outage_at=20, outage_lasts=10))
+            >>> paged = run.alerts(Alert("backlog of payment > 100", lasting=2))
+            >>> bool(22 < paged["fired_at"][0] < 30 < paged["resolved_at"][0])
+            True
+        """
+        from eda_sim.results.alerts import alerts
+
+        return alerts(self, rules)
 
     def interval(
         self, metric: str = "response_time", *, batches: int = 20, confidence: float = 0.95

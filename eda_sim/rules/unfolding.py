@@ -15,6 +15,7 @@ changes no other number. Messages are numbered the same way.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TYPE_CHECKING, TypeVar
 
 from eda_sim.errors import InvalidInput
 from eda_sim.scenario.messages import handlers_of, name_of
@@ -22,6 +23,10 @@ from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import AnyStep, Branch, Call, Parallel, Publish, Send, Work
 from eda_sim.scenario.traffic import Traffic
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 MOST_MESSAGES = 1000
 
@@ -182,6 +187,8 @@ def _messages_in(steps: Sequence[Node]) -> Iterator[MessageNode]:
 
 # -- identities -------------------------------------------------------------------
 
+Ids = TypeVar("Ids", int, "npt.NDArray[np.int64]")
+
 _REQUESTS_PER_SOURCE = 10**9
 _PER_MESSAGE = 1000
 
@@ -204,3 +211,12 @@ def message_id(request: int, number: int, repetition: int) -> int:
     17002000
     """
     return (request * MOST_MESSAGES + number) * _PER_MESSAGE + repetition
+
+
+def message_number(message: Ids) -> Ids:
+    """Return the numbers in their unfolding of messages, given one id or an array of them.
+
+    >>> message_number(17002000)
+    2
+    """
+    return message // _PER_MESSAGE % MOST_MESSAGES

@@ -62,6 +62,7 @@ VERDICT_LOOKS: Final = {
     "duplicated": Look(YELLOW, "P", "solid", ".."),
     "half_done": Look(VERMILLION, "s", "solid", "//"),
     "lost": Look(PURPLE, "X", "solid", "xx"),
+    "out_of_order": Look(ORANGE, "v", "solid", "\\\\"),
     "pending": Look("#FFFFFF", "D", "solid", "--"),
 }
 
