@@ -23,7 +23,9 @@ from eda_sim.results.step_function import StepFunction
 from eda_sim.results.summary import measured, summarise
 from eda_sim.results.timelines import timeline
 from eda_sim.rules.tables import TABLES
+from eda_sim.scenario.messages import mentions
 from eda_sim.scenario.scenario import Scenario
+from eda_sim.scenario.steps import Publish
 
 if TYPE_CHECKING:
     from eda_sim.results.alerts import Rules
@@ -52,6 +54,15 @@ class RecordedTables(Mapping[str, pd.DataFrame]):
 
     def __len__(self) -> int:
         return len(self._columns)
+
+
+def _outboxes(scenario: Scenario) -> set[str]:
+    """Return who keeps which event in an outbox, as ``sender/event``."""
+    return {
+        f"{mention.sender}/{mention.step.event}"
+        for mention in mentions(scenario.traffic, scenario.services)
+        if isinstance(mention.step, Publish) and mention.step.outbox is not None
+    }
 
 
 class Run:
@@ -171,10 +182,11 @@ class Run:
 
     @cached_property
     def _ledger(self) -> pd.DataFrame:
-        return ledger(self.requests, self._account, self._under_way(), self._overtaken)
+        return ledger(self.requests, self._account, self._under_way(), self.overtaken)
 
     @cached_property
-    def _overtaken(self) -> pd.DataFrame:
+    def overtaken(self) -> pd.DataFrame:
+        """One row for each work done out of order, and what had overtaken it."""
         return overtaken(self)
 
     @cached_property
@@ -183,12 +195,47 @@ class Run:
 
     def _under_way(self) -> np.ndarray:
         """Say for each request whether anything of it had not ended when the run did."""
+        messages = self.messages[self.messages["accepted_at"].isna()]
+        messages = messages[~messages["message"].isin(self.deliveries["message"])]
+        said = messages["sender"].astype(str) + "/" + messages["name"].astype(str)
         open_ids = [
+            messages["request"][said.isin(_outboxes(self.scenario))],
             self.deliveries["request"][self.deliveries["outcome"] == "pending"],
             *(table["request"][table["outcome"] == "unfinished"]
               for table in (self.requests, self.calls, self.attempts)),
         ]  # fmt: skip
         return self.requests["request"].isin(pd.concat(open_ids)).to_numpy()
+
+    def audit(self, request: int | None = None) -> pd.DataFrame:
+        """Explain every request that is not consistent: which effect, what happened, who did it.
+
+        One row for each effect that is missing, repeated or out of order:
+
+        - ``request`` and its ``verdict``; ``problem``: missing, repeated or out_of_order;
+        - ``service``, ``label`` of the work and the ``message`` that it is done for;
+        - ``what`` happened (a name of ``eda_sim.rules.mishaps``, or still_under_way at the end of
+          the run, or side_by_side with others), ``at`` which time (seconds);
+        - ``by`` which fault or setting, and the ``policy`` that let it stand, each as
+          ``path = value`` with a path for ``Scenario.replace``;
+        - ``explanation``: all that in one sentence.
+
+        Args:
+            request: one request only, whatever its verdict.
+
+        Raises:
+            InvalidInput: if the run has no such request.
+
+        Example:
+            >>> from eda_sim import order_chain, simulate
+            >>> run = simulate(order_chain(duration=60, warmup=0, outage_at=20), seed=7)
+            >>> found = run.audit().query("what == 'refused'").iloc[0]
+            >>> found["by"], found["policy"]
+            ("faults[0] = Outage('payment', at=20.0, lasts=60.0)",
+             'orders.PlaceOrder[ProcessPayment].retry = None')
+        """
+        from eda_sim.results.audit import audit
+
+        return audit(self, self._account, request)
 
     def verdicts(self) -> pd.Series:
         """Return how many requests each verdict has, all verdicts listed.

@@ -12,6 +12,7 @@ nothing under, there is no value.
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ class Curve:
     under: Floats
     rounding: float = 0.0
 
-    @property
+    @cached_property
     def ends(self) -> Floats:
         """Where the stretches end, shape ``(n,)``."""
         return _until_next(self.edges)

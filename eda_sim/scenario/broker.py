@@ -1,8 +1,8 @@
 """What stands between publishers and subscribers, and what it costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from eda_sim.scenario.delivery import Delivery
 from eda_sim.scenario.description import (
@@ -15,6 +15,15 @@ from eda_sim.scenario.description import (
     freeze_mapping,
 )
 from eda_sim.scenario.distributions import Constant, Distribution
+from eda_sim.scenario.presets.kafka import KAFKA, kafka_fields
+from eda_sim.scenario.presets.nats import NATS, nats_fields
+from eda_sim.scenario.presets.rabbitmq import RABBITMQ, rabbitmq_fields
+from eda_sim.scenario.presets.redis_streams import REDIS_STREAMS, redis_streams_fields
+from eda_sim.scenario.presets.sqs import SQS, sqs_fields
+from eda_sim.scenario.presets.table import documented
+
+Settings = Mapping[str, Any]  # of a product, under its own names
+_NO_TIME: Distribution = Constant(0.0)
 
 
 @description
@@ -68,3 +77,118 @@ class Broker:
         """Return how many partitions the topic of a message name has."""
         topic = self.topics.get(name)
         return self.partitions if topic is None or topic.partitions is None else topic.partitions
+
+    # -- products: ``publish``, ``deliver`` and ``turnaround`` are this model's own words, all
+    # -- the rest is said under the product's names
+
+    @classmethod
+    @documented(RABBITMQ)
+    def rabbitmq(
+        cls,
+        settings: Settings | None = None,
+        /,
+        *,
+        publish: Distribution = _NO_TIME,
+        deliver: Distribution = _NO_TIME,
+        turnaround: Distribution = _NO_TIME,
+        topics: Sequence[str] = (),
+        **named: Any,
+    ) -> "Broker":
+        """Return what RabbitMQ does with these settings, as an ordinary broker.
+
+        ``topics`` are the message names that ``x-max-length`` holds for.
+
+        >>> broker = Broker.rabbitmq({"x-dead-letter-exchange": "dlx"}, prefetch_count=10)
+        >>> broker.delivery.prefetch, broker.delivery.requeue, broker.delivery.retry.max_attempts
+        (10, 'head', 21)
+        """
+        own: dict[str, Any] = {"publish": publish, "deliver": deliver, "turnaround": turnaround}
+        return cls(**own, **rabbitmq_fields(settings, named, topics))
+
+    @classmethod
+    @documented(KAFKA)
+    def kafka(
+        cls,
+        settings: Settings | None = None,
+        /,
+        *,
+        publish: Distribution = _NO_TIME,
+        deliver: Distribution = _NO_TIME,
+        turnaround: Distribution = _NO_TIME,
+        **named: Any,
+    ) -> "Broker":
+        """Return what Kafka does with these settings, as an ordinary broker.
+
+        >>> broker = Broker.kafka({"num.partitions": 12}, acks="all")
+        >>> broker.partitions, broker.rebalance, broker.delivery.ordered
+        (12, 45.0, True)
+        """
+        own: dict[str, Any] = {"publish": publish, "deliver": deliver, "turnaround": turnaround}
+        return cls(**own, **kafka_fields(settings, named))
+
+    @classmethod
+    @documented(SQS)
+    def sqs(
+        cls,
+        settings: Settings | None = None,
+        /,
+        *,
+        publish: Distribution = _NO_TIME,
+        deliver: Distribution | None = None,
+        turnaround: Distribution = _NO_TIME,
+        partitions: int | None = None,
+        **named: Any,
+    ) -> "Broker":
+        """Return what Amazon SQS does with these settings, as an ordinary broker.
+
+        ``partitions`` is how many the message groups of a FIFO queue share.
+
+        >>> broker = Broker.sqs(VisibilityTimeout=60, maxReceiveCount=5)
+        >>> broker.delivery.ack_timeout, broker.delivery.retry.max_attempts
+        (60.0, 5)
+        """
+        fields = sqs_fields(settings, named, deliver, partitions)
+        if deliver is not None:
+            fields["deliver"] = deliver
+        return cls(publish=publish, turnaround=turnaround, **fields)
+
+    @classmethod
+    @documented(NATS)
+    def nats(
+        cls,
+        settings: Settings | None = None,
+        /,
+        *,
+        publish: Distribution = _NO_TIME,
+        deliver: Distribution = _NO_TIME,
+        turnaround: Distribution = _NO_TIME,
+        **named: Any,
+    ) -> "Broker":
+        """Return what NATS JetStream does with these settings, as an ordinary broker.
+
+        >>> broker = Broker.nats(AckWait="10s", MaxDeliver=5, nakWithDelay=1)
+        >>> broker.delivery.ack_timeout, broker.delivery.retry
+        (10.0, Retry(max_attempts=5, backoff=Backoff(1.0, factor=1.0)))
+        """
+        own: dict[str, Any] = {"publish": publish, "deliver": deliver, "turnaround": turnaround}
+        return cls(**own, **nats_fields(settings, named))
+
+    @classmethod
+    @documented(REDIS_STREAMS)
+    def redis_streams(
+        cls,
+        settings: Settings | None = None,
+        /,
+        *,
+        publish: Distribution = _NO_TIME,
+        deliver: Distribution = _NO_TIME,
+        turnaround: Distribution = _NO_TIME,
+        **named: Any,
+    ) -> "Broker":
+        """Return what Redis Streams do with these settings, as an ordinary broker.
+
+        >>> Broker.redis_streams({"min-idle-time": 30_000}).delivery.ack_timeout
+        30.0
+        """
+        own: dict[str, Any] = {"publish": publish, "deliver": deliver, "turnaround": turnaround}
+        return cls(**own, **redis_streams_fields(settings, named))

@@ -1,0 +1,119 @@
+"""The audit: for every request that is not consistent, what is wrong with which effect, and why.
+
+The ledger counts; the audit explains. Each missing, repeated or late effect gets one row with
+what happened (one of ``rules.mishaps``, or that it was still under way, or handled side by
+side), when, the fault or the setting that did it, and the setting that let it stand. Both are
+written as paths of ``Scenario.replace``: what to change to see it go well.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from eda_sim.errors import InvalidInput
+from eda_sim.results.audit.blame import SIDE_BY_SIDE, STILL_UNDER_WAY, Blame, Judge
+from eda_sim.results.audit.case import Case, cases, grouped, rows
+from eda_sim.results.audit.routes import Routes
+from eda_sim.results.ledger import Account
+from eda_sim.results.meant import Place
+from eda_sim.results.words import seconds_text
+from eda_sim.rules.mishaps import MISHAPS
+from eda_sim.rules.unfolding import message_number
+
+if TYPE_CHECKING:
+    from eda_sim.results.run import Run
+
+PROBLEMS: Final = ("missing", "repeated", "out_of_order")
+
+_WITHOUT_MISHAP: Final = {
+    STILL_UNDER_WAY: "it was still under way when the run ended",
+    SIDE_BY_SIDE: "it was handled side by side with others",
+}
+REASONS: Final = MISHAPS | _WITHOUT_MISHAP
+
+
+class Finding(NamedTuple):
+    """One effect of one request that is not as it was meant."""
+
+    request: int
+    verdict: str
+    problem: str
+    service: str
+    label: str
+    message: str
+    what: str
+    at: float
+    by: str
+    policy: str
+    explanation: str
+
+
+def audit(run: "Run", account: Account, request: int | None = None) -> pd.DataFrame:
+    """See ``Run.audit``."""
+    ledger = run.ledger()
+    if request is not None and not (ledger["request"] == request).any():
+        raise InvalidInput(f"request must be the id of one of the run's requests, got {request!r}")
+    suspects = ledger[ledger["verdict"] != "consistent"]
+    if request is not None:
+        suspects = ledger[ledger["request"] == request]
+    return pd.DataFrame(_findings(run, account, suspects), columns=list(Finding._fields))
+
+
+def _findings(run: "Run", account: Account, suspects: pd.DataFrame) -> Iterator[Finding]:
+    judge = Judge(run)
+    routes = {source.name: Routes(run.scenario, source) for source in run.scenario.traffic}
+    late = grouped(rows(run.overtaken), lambda row: row.request)
+    position = pd.Index(run.requests["request"])
+    for case, row in zip(cases(run, suspects["request"]), rows(suspects), strict=True):
+        i = position.get_loc(case.request)
+        missing = np.maximum(account.meant[i] - account.done[i], 0)
+        blamed = _Blamed(judge, case, routes[row.source])
+        for place, count in zip(account.places, missing, strict=True):
+            for _ in range(count):
+                yield blamed.finding(row.verdict, "missing", place, judge.missing(*blamed(place)))
+        for place, meant in zip(account.places, account.meant[i], strict=True):
+            for first, again in case.again(place, meant):
+                blame = judge.repeated(*blamed(place), first, again)
+                yield blamed.finding(row.verdict, "repeated", place, blame)
+        for each in late[case.request]:
+            place = Place(each.service, each.label, message_number(each.message))
+            blame = judge.out_of_order(*blamed(place), each)
+            yield blamed.finding(row.verdict, "out_of_order", place, blame)
+
+
+class _Blamed(NamedTuple):
+    """A case before its judge."""
+
+    judge: Judge
+    case: Case
+    routes: Routes
+
+    def __call__(self, place: Place) -> tuple[Case, Routes, Place]:
+        return self.case, self.routes, place
+
+    def finding(self, verdict: str, problem: str, place: Place, blame: Blame) -> Finding:
+        """Write down what was found."""
+        message = self.routes.messages[place.number].node.name
+        return Finding(
+            self.case.request, verdict, problem, place.service, place.label, message, blame.what,
+            blame.at, blame.by, blame.policy, _explanation(problem, place, message, blame),
+        )  # fmt: skip
+
+
+_SAID: Final = {
+    "missing": ("was never done", "let it stand"),
+    "repeated": ("was done again", "had it done again"),
+    "out_of_order": ("was done after a later one", "let it be overtaken"),
+}
+
+
+def _explanation(problem: str, place: Place, message: str, blame: Blame) -> str:
+    """Say it in one sentence."""
+    what, so = _SAID[problem]
+    text = (
+        f"{place.label!r} of {place.service} for {message} {what}: at "
+        f"{seconds_text(blame.at)} {REASONS[blame.what]} ({blame.by})"
+    )
+    return text if blame.policy == blame.by else f"{text}, and {blame.policy} {so}"
