@@ -2,7 +2,8 @@
 
 An engine writes each of these down when and where it happens, and nothing else needs
 to be said about a request that ends badly: whatever is missing, done twice or done too
-late in the ledger has one of them behind it, or the end of the run.
+late in the ledger has one of them behind it, or the end of the run. Of two at one instant
+the one that stands later here follows from the other.
 """
 
 from typing import Final

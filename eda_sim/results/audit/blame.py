@@ -9,7 +9,7 @@ Behind a mishap is a fault of the scenario or a setting (``by``). What made it f
 somebody try again, is a setting as well (``policy``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +19,7 @@ from eda_sim.results.audit.case import Case, rows
 from eda_sim.results.audit.routes import Leg, Route, Routes, called_by
 from eda_sim.results.audit.settings import Settings
 from eda_sim.results.meant import Place
+from eda_sim.rules.mishaps import MISHAPS
 from eda_sim.rules.unfolding import message_number
 from eda_sim.scenario.faults import ServiceFault
 from eda_sim.scenario.steps import Call, Publish
@@ -35,6 +36,9 @@ _HARMLESS: Final = ("held_up", "doubled", "redriven", "acknowledgement_lost")
 # What was on its way does not arrive: nobody has handled anything.
 _SILENT: Final = ("cut_off", "lost_on_the_way")
 _FOR_GOOD: Final = ("permanent_failure", "poison_message")
+
+# Work fails before its caller's patience ends, and so on.
+_ORDER: Final = {what: position for position, what in enumerate(MISHAPS)}
 
 # Where the setting behind a mishap is found.
 _OF_WORK: Final = {"transient_failure": "transient", "permanent_failure": "permanent"}
@@ -144,7 +148,8 @@ class Judge:
         """Return for what a work was done ``again``, after it had been done ``first``."""
         route = routes.to(place)
         level = len(route) - 1
-        before, after, until = first.message, again.message, again.at
+        before, after = first.message, again.message
+        until = case.begun(again)
         while before != after:
             until = max(case.messages[each].published_at for each in (before, after))
             before, after = case.messages[before].cause, case.messages[after].cause
@@ -265,9 +270,8 @@ def _unit(route: Route, level: int) -> int:
 
 
 def _latest(troubles: Iterable[Any]) -> Any:
-    """Return the latest, of equals the one written down last; None if there is none."""
-    found: Sequence[Any] = sorted(troubles, key=lambda trouble: (trouble.at, trouble.Index))
-    return found[-1] if found else None
+    """Return the latest, of those at one instant what follows from others; None if there is none."""
+    return max(troubles, key=lambda trouble: (trouble.at, _ORDER[trouble.what]), default=None)
 
 
 def _before(case: Case, message: int, service: str, until: float) -> Any:

@@ -79,6 +79,20 @@ class Case:
         too_many = len(effects) - meant
         return pairs[len(pairs) - too_many :] if too_many > 0 else []
 
+    def begun(self, effect: Any) -> float:
+        """Return until when something may have led to the attempt that had an effect.
+
+        That is when the attempt came to wait; of a first one it may be any time before the effect,
+        for another attempt may have been quicker.
+        """
+        attempts = (
+            row
+            for row in self.attempts[effect.message, effect.service]
+            if row.started_at <= effect.at and not row.ended_at < effect.at
+        )
+        last = max(attempts, key=lambda row: row.started_at)
+        return float(last.queued_at if last.attempt > 1 else effect.at)
+
     def is_delivered(self, message: int) -> bool:
         """Say whether the broker has, or has given up, the message for any subscriber."""
         return any(number == message for number, _ in self.deliveries)

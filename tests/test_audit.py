@@ -1,0 +1,391 @@
+"""The audit: worlds in which one thing goes wrong, and what the audit says of it."""
+
+import re
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eda_sim import (
+    Autoscale,
+    BadDeployment,
+    Broker,
+    BrokerOutage,
+    Call,
+    CircuitBreaker,
+    Constant,
+    Deduplication,
+    Delivery,
+    Duplicates,
+    InvalidInput,
+    Loss,
+    Outage,
+    Outbox,
+    Parallel,
+    Partition,
+    PoisonMessages,
+    Publish,
+    RateLimit,
+    Recorded,
+    Redrive,
+    Reordering,
+    Retry,
+    RetryBudget,
+    Run,
+    Scenario,
+    Service,
+    Slowdown,
+    Topic,
+    UniformKeys,
+    Work,
+    order_chain,
+    simulate,
+)
+from eda_sim.results.audit import PROBLEMS, REASONS
+from eda_sim.scenario.steps import Branch
+from tests.everything import everything
+from tests.worlds import takes, world
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+ONCE = Retry(max_attempts=1)
+TWICE = Retry(max_attempts=2)
+SLOW_ACKNOWLEDGEMENT = {"turnaround": Constant(1.0)}
+
+
+def told(steps: Any = None, at: list[float] | None = None, **more: Any) -> Scenario:
+    """An event that ``stock`` hears, with work of a second; ``broker`` settings among ``more``."""
+    service: dict[str, Any] = {
+        name: more.pop(name) for name in ("workers", "instances") if name in more
+    }
+    stock = Service("stock", on={"Sold": steps or [takes(1.0)]}, **service)
+    keys = more.pop("keys", None)
+    names = [name for name in more if name in Broker.__dataclass_fields__]
+    broker = Broker(**{name: more.pop(name) for name in names})
+    scenario = world(Publish("Sold"), at or [0.0], [stock], broker=broker, **more)
+    return scenario.replace("traffic[0].name", "shop").replace("traffic[0].keys", keys)
+
+
+def called(call: Call, at: list[float] | None = None, **more: Any) -> Scenario:
+    """A call to ``bank``, with work of a second, between works that make the order half done."""
+    own = ("workers", "instances", "inbox", "rate_limit", "shed_after")
+    service: dict[str, Any] = {name: more.pop(name) for name in own if name in more}
+    steps = more.pop("steps", None) or [takes(1.0)]
+    bank = Service("bank", on={"Pay": steps}, **service)
+    shop = Service("shop", workers=9, on={"Buy": [takes(0.0, "greet"), call, takes(0.5, "thank")]})
+    return world(Call("Buy"), at or [0.0], [shop, bank], **more).replace(
+        "traffic[0].name", "people"
+    )
+
+
+class Verdict(NamedTuple):
+    """What the audit is to say of one effect."""
+
+    problem: str
+    what: str
+    at: float
+    by: str
+    policy: str
+
+
+def said(problem: str, what: str, at: float, by: str, policy: str) -> Verdict:
+    """Say what is expected."""
+    return Verdict(problem, what, at, by, policy)
+
+
+PAY = "shop.Buy[Pay]"
+RETRY = f"{PAY}.retry = None"
+
+CASES: dict[str, tuple[Scenario, Verdict]] = {
+    "a crash at most once": (
+        told(faults=[Outage("stock", 0.5, 1.0)], delivery=Delivery(guarantee="at_most_once")),
+        said("missing", "crashed", 0.5, "faults[0] = Outage('stock', at=0.5, lasts=1.0)",
+             "broker.delivery.guarantee = 'at_most_once'"),
+    ),
+    "a crash after the work and before its acknowledgement": (
+        told(faults=[Outage("stock", 1.5, 1.0)], **SLOW_ACKNOWLEDGEMENT),
+        said("repeated", "crashed", 1.5, "faults[0] = Outage('stock', at=1.5, lasts=1.0)",
+             "broker.delivery.guarantee = 'at_least_once'"),
+    ),
+    "the same, remembered for too short": (
+        told(faults=[Outage("stock", 1.5, 5.0)], delivery=Delivery(
+            idempotent=Deduplication(window=2.0)), **SLOW_ACKNOWLEDGEMENT),
+        said("repeated", "crashed", 1.5, "faults[0] = Outage('stock', at=1.5, lasts=5.0)",
+             "broker.delivery.idempotent = Deduplication(window=2.0)"),
+    ),
+    "a lost acknowledgement": (
+        told(faults=[Loss(1.0, ["stock", "broker"], at=0.5, lasts=1.0)]),
+        said("repeated", "acknowledgement_lost", 1.0, "faults[0] = Loss(",
+             "broker.delivery.guarantee = 'at_least_once'"),
+    ),
+    "a visibility timeout shorter than the work": (
+        told(delivery=Delivery(ack_timeout=0.5, retry=TWICE), workers=2),
+        said("repeated", "acknowledgement_timed_out", 0.5, "broker.delivery.ack_timeout = 0.5",
+             "broker.delivery.guarantee = 'at_least_once'"),
+    ),
+    "a message that arrives twice": (
+        told(faults=[Duplicates(1.0)]),
+        said("repeated", "doubled", 0.0, "faults[0] = Duplicates(1.0)",
+             "broker.delivery.guarantee = 'at_least_once'"),
+    ),
+    "a redrive of what was half done": (
+        told([takes(1.0), Work(Constant(1.0), "file", permanent=1.0)],
+             redrives=[Redrive("stock", 5.0)]),
+        said("repeated", "redriven", 5.0, "redrives[0] = Redrive('stock', 5.0)",
+             "redrives[0] = Redrive('stock', 5.0)"),
+    ),
+    "attempts used up": (
+        told([Work(Constant(1.0), "work", transient=1.0)], delivery=Delivery(TWICE)),
+        said("missing", "transient_failure", 3.0, "stock.Sold[work].transient = 1.0",
+             "broker.delivery.retry.max_attempts = 2"),
+    ),
+    "an error for good": (
+        told([Work(Constant(1.0), "work", permanent=1.0)]),
+        said("missing", "permanent_failure", 1.0, "stock.Sold[work].permanent = 1.0",
+             "broker.delivery.dead_letter = True"),
+    ),
+    "a poison message": (
+        told(faults=[PoisonMessages("stock", 1.0, at=0.0, lasts=1.0)]),
+        said("missing", "poison_message", 1.0, "faults[0] = PoisonMessages(",
+             "broker.delivery.dead_letter = True"),
+    ),
+    "a bad deployment": (
+        told(faults=[BadDeployment("stock", 1.0, at=0.0, lasts=5.0)], delivery=Delivery(ONCE)),
+        said("missing", "bad_deployment", 1.0, "faults[0] = BadDeployment(",
+             "broker.delivery.retry.max_attempts = 1"),
+    ),
+    "a message lost before a consumer that is at most once": (
+        told(faults=[Loss(1.0, ["stock", "broker"])], delivery=Delivery(guarantee="at_most_once")),
+        said("missing", "lost_on_the_way", 0.0, "faults[0] = Loss(",
+             "broker.delivery.guarantee = 'at_most_once'"),
+    ),
+    "a broker that is down, and a publisher that does not care": (
+        told(faults=[BrokerOutage(0.0, 1.0)], when_unreachable="lose", at=[0.5]),
+        said("missing", "cut_off", 0.5, "faults[0] = BrokerOutage(at=0.0, lasts=1.0)",
+             "broker.when_unreachable = 'lose'"),
+    ),
+    "a full topic": (
+        told(at=[0.0, 0.25], topics={"Sold": Topic(capacity=1, when_full="drop")}),
+        said("missing", "topic_full", 0.25, "broker.topics.Sold.capacity = 1",
+             "broker.topics.Sold.when_full = 'drop'"),
+    ),
+    "a call to who is down": (
+        called(Call("Pay"), steps=[Work(Constant(0.0), "work")],
+               faults=[Outage("bank", 0.0, 1.0)], at=[0.5]),
+        said("missing", "refused", 0.5, "faults[0] = Outage('bank', at=0.0, lasts=1.0)", RETRY),
+    ),
+    "a call that dies with its callee": (
+        called(Call("Pay"), faults=[Outage("bank", 0.5, 1.0)]),
+        said("missing", "crashed", 0.5, "faults[0] = Outage('bank', at=0.5, lasts=1.0)", RETRY),
+    ),
+    "a caller that dies while it waits": (
+        called(Call("Pay"), faults=[Outage("shop", 0.5, 1.0)]),
+        said("missing", "crashed", 0.5, "faults[0] = Outage('shop', at=0.5, lasts=1.0)",
+             "people.message.retry = None"),
+    ),
+    "an impatient caller": (
+        called(Call("Pay", timeout=0.5)),
+        said("missing", "timed_out", 0.5, f"{PAY}.timeout = 0.5", RETRY),
+    ),
+    "an impatient caller of a slow callee": (
+        called(Call("Pay", timeout=2.0), faults=[Slowdown("bank", 3.0, at=0.0, lasts=1.0)],
+               at=[0.5]),
+        said("missing", "timed_out", 2.5, "faults[0] = Slowdown(", RETRY),
+    ),
+    "a caller that asks again": (
+        called(Call("Pay", timeout=0.75, retry=TWICE), steps=[Work(Recorded([1.0]), "work")]),
+        said("repeated", "timed_out", 0.75, f"{PAY}.timeout = 0.75",
+             f"{PAY}.retry = Retry(max_attempts=2)"),
+    ),
+    "a full inbox": (
+        called(Call("Pay"), at=[0.0, 0.25], inbox=0),
+        said("missing", "inbox_full", 0.25, "bank.inbox = 0", RETRY),
+    ),
+    "an empty bucket": (
+        called(Call("Pay"), at=[0.0, 0.25], rate_limit=RateLimit(1.0)),
+        said("missing", "rate_limited", 0.25, "bank.rate_limit = RateLimit(1.0)", RETRY),
+    ),
+    "a load that is shed": (
+        called(Call("Pay"), at=[0.0, 0.25, 0.75], shed_after=0.25),
+        said("missing", "shed", 0.75, "bank.shed_after = 0.25", RETRY),
+    ),
+    "a full bulkhead": (
+        called(Call("Pay", bulkhead=1), at=[0.0, 0.25], workers=9),
+        said("missing", "bulkhead_full", 0.25, f"{PAY}.bulkhead = 1", RETRY),
+    ),
+    "an open breaker": (
+        called(Call("Pay", breaker=CircuitBreaker(failures=1), bulkhead=None),
+               at=[0.0, 2.0], steps=[Work(Constant(0.0), "work")],
+               faults=[Loss(1.0, ["shop", "bank"], at=50.0, lasts=1.0),
+                       BadDeployment("bank", 1.0, at=0.0, lasts=1.0)]),
+        said("missing", "short_circuited", 2.0, f"{PAY}.breaker = CircuitBreaker(failures=1)",
+             RETRY),
+    ),
+    "a deadline that passes in the queue": (
+        called(Call("Pay", timeout=0.75, deadline=True), at=[0.0, 0.25],
+               steps=[Work(Constant(0.75), "work")]),
+        said("missing", "timed_out", 1.0, f"{PAY}.timeout = 0.75", RETRY),
+    ),
+    "a budget without another try": (
+        called(Call("Pay", retry=Retry(2, budget=RetryBudget(ratio=0.0, burst=1))), at=[0.0, 9.0],
+               steps=[Work(Constant(1.0), "work", transient=1.0)]),
+        said("missing", "budget_exhausted", 10.0, f"{PAY}.retry = Retry(", f"{PAY}.retry = Retry("),
+    ),
+    "a network that lets nothing through": (
+        called(Call("Pay"), faults=[Partition(["shop"], ["bank"], at=0.0, lasts=9.0)]),
+        said("missing", "cut_off", 0.0, "faults[0] = Partition(", RETRY),
+    ),
+    "a message that is held up": (
+        told(at=[0.0, 2.0], keys=UniformKeys(1),
+             faults=[Reordering(1.0, Constant(5.0), at=0.0, lasts=1.0)]),
+        said("out_of_order", "held_up", 0.0, "faults[0] = Reordering(",
+             "broker.delivery.ordered = False"),
+    ),
+    "two workers side by side": (
+        told([Work(Recorded([5.0, 1.0]), "work")], at=[0.0, 1.0], workers=2, keys=UniformKeys(1)),
+        said("out_of_order", "side_by_side", 2.0, "broker.delivery.ordered = False",
+             "broker.delivery.ordered = False"),
+    ),
+    "calls side by side": (
+        world(Call("M0"), [0.0, 1.0],
+              [Service("a", workers=2, on={"M0": [Work(Recorded([5.0, 1.0]), "work")]})]
+              ).replace("traffic[0].keys", UniformKeys(1)),
+        said("out_of_order", "side_by_side", 2.0, "a.workers = 2", "a.workers = 2"),
+    ),
+    "the end of the run": (
+        told(at=[99.5], duration=100.0, drain=0.25),
+        said("missing", "still_under_way", 100.25, "drain = 0.25", "drain = 0.25"),
+    ),
+    "an outage that outlives the run": (
+        told(at=[99.0], drain=1.0, faults=[Outage("stock", 90.0, 60.0)]),
+        said("missing", "still_under_way", 101.0, "faults[0] = Outage(", "drain = 1.0"),
+    ),
+    "an event that is still in the outbox": (
+        world(Call("Buy"), [99.0], [
+            Service("shop", on={"Buy": [takes(0.25), Publish("Sold", outbox=Outbox(poll=40.0))]}),
+            Service("stock", on={"Sold": [takes(1.0)]}),
+        ], drain=5.0),
+        said("missing", "still_under_way", 105.0, "drain = 5.0", "drain = 5.0"),
+    ),
+    "a step inside others": (
+        called(Call("Pay"), steps=[Parallel([
+            Branch(1.0, [takes(0.5, "a"), Work(Constant(0.5), "b", transient=1.0)], label="way"),
+            takes(0.25, "c"),
+        ])]),
+        said("missing", "transient_failure", 1.0,
+             "bank.Pay[0].steps[way].then[b].transient = 1.0", RETRY),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_thing_goes_wrong_and_is_named(name: str) -> None:
+    """What happened and when, the fault or setting that did it, and the policy that let it stand.
+
+    Of the effects of the request that it happened to, the last is looked at: what failed itself,
+    or what was to come after it.
+    """
+    scenario, expected = CASES[name]
+    found = simulate(scenario).audit()
+    matching = found[found["problem"] == expected.problem]
+    assert len(matching) > 0
+    last = matching.iloc[-1]
+    assert (last["what"], last["at"]) == (expected.what, expected.at)
+    assert last["by"].startswith(expected.by)
+    assert last["policy"].startswith(expected.policy)
+    assert last["by"] in last["explanation"]
+
+
+def test_the_cases_have_every_reason_that_can_make_an_effect_wrong() -> None:
+    """Each reason stands in some case above, but for one that another always follows."""
+    expected = {verdict.what for _, verdict in CASES.values()}
+    # A caller whose deadline passes has waited to its timeout as well, and that is the later one.
+    assert set(REASONS) - expected == {"deadline_passed"}
+    assert {verdict.problem for _, verdict in CASES.values()} == set(PROBLEMS)
+
+
+def test_one_request_can_be_asked_for() -> None:
+    """Every effect of one order that failed in the outage, and none of the others."""
+    run = simulate(order_chain(duration=60, warmup=0, outage_at=20, outage_lasts=10), seed=7)
+    failed = int(run.ledger().query("verdict == 'half_done'")["request"].iloc[0])
+    whole = run.audit()
+    pd.testing.assert_frame_equal(
+        run.audit(failed), whole[whole["request"] == failed].reset_index(drop=True)
+    )
+    assert run.audit(0).empty
+    with pytest.raises(InvalidInput, match=r"^request must be the id of one .*, got 10000000"):
+        run.audit(10_000_000)
+
+
+def test_a_run_without_mishaps_has_nothing_to_explain() -> None:
+    """The audit is empty, with its columns."""
+    found = simulate(told()).audit()
+    assert found.empty
+    assert {"request", "problem", "what", "at", "by", "policy", "explanation"} <= set(found)
+
+
+def test_a_stored_run_has_the_same_audit(tmp_path: Any) -> None:
+    """All that the audit needs is in the tables, the scenario and the seed."""
+    run = simulate(CASES["a caller that asks again"][0], seed=3)
+    again = Run.from_parquet(run.to_parquet(tmp_path / "run"))
+    pd.testing.assert_frame_equal(again.audit(), run.audit())
+
+
+PATH = re.compile(r"^(.+?) = ")
+
+
+def leads_somewhere(scenario: Scenario, setting: str) -> bool:
+    """Say whether ``path = value`` names a part of the scenario."""
+    match = PATH.match(setting)
+    assert match is not None
+    try:
+        scenario.replace(match[1], object())
+    except InvalidInput as error:
+        return "names nothing" not in str(error) and "leads into" not in str(error)
+    return True
+
+
+@given(everything(), st.integers(0, 2**32))
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_every_inconsistent_request_is_explained(scenario: Scenario, seed: int) -> None:
+    """Whatever is switched on: one finding for each effect that the ledger counts, and no other.
+
+    Each names a reason of the list, a time within the run, and settings that can be changed.
+    """
+    run = simulate(scenario, seed)
+    found, ledger = run.audit(), run.ledger().set_index("request")
+    wrong = ledger[ledger["verdict"] != "consistent"]
+    assert set(found["request"]) == set(wrong.index)
+    for problem in PROBLEMS:
+        counted = found.loc[found["problem"] == problem, "request"].value_counts()
+        assert counted.reindex(wrong.index, fill_value=0).tolist() == wrong[problem].tolist()
+    assert set(found["what"]) <= set(REASONS)
+    assert found["at"].between(0, scenario.duration + scenario.drain).all()
+    for setting in {*found["by"], *found["policy"]}:
+        assert leads_somewhere(scenario, setting), setting
+
+
+def test_removing_what_the_audit_blames_mends_the_order() -> None:
+    """The fault that did it, taken away, leaves every order of the shop consistent."""
+    scenario = order_chain(
+        duration=60, warmup=0, outage_at=20, outage_lasts=10, payment_transient=0.0
+    )
+    blamed = set(simulate(scenario, seed=5).audit()["by"])
+    assert blamed == {"faults[0] = Outage('payment', at=20.0, lasts=10.0)"}
+    assert simulate(scenario.replace(faults=[]), seed=5).audit().empty
+
+
+def test_an_autoscaled_service_that_is_down_is_down_with_all_its_instances() -> None:
+    """An outage of all hits instances that an autoscaler has started, too."""
+    scenario = world(
+        Call("M0"), [n / 4 for n in range(80)],
+        [Service("a", on={"M0": [takes(1.0)]}, autoscale=Autoscale(
+            most=3, target=0.5, every=1.0, start_delay=0.0))],
+        faults=[Outage("a", at=10.0, lasts=5.0)],
+    )  # fmt: skip
+    run = simulate(scenario)
+    down = run.attempts[run.attempts["queued_at"].between(10.0, 14.9)]
+    assert (down["outcome"] == "refused").all()
+    assert run.timeline("busy", "a").max(10.0, 15.0) == 0
