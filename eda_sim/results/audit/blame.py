@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eda_sim.errors import SimulationError
 from eda_sim.results.audit.case import Case, rows
-from eda_sim.results.audit.routes import Leg, Route, Routes, called_by
+from eda_sim.results.audit.routes import Leg, Route, Routes, Said, called_by
 from eda_sim.results.audit.settings import Settings
 from eda_sim.results.meant import Place
 from eda_sim.rules.mishaps import MISHAPS
@@ -215,13 +215,24 @@ class Judge:
         if fault is not None:
             return settings.of_fault(fault)
         if what in _OF_CALL:
-            return settings.of_call(said.node, said.on, _OF_CALL[what])
+            return self._of_call(said, _OF_CALL[what])
         if what in _OF_SERVICE:
             return settings.of_service(service, _OF_SERVICE[what])
         if what == "topic_full":
             return settings.of_topic(message.name, "capacity")
         handler = next(each for each in said.node.handlers if each.service.name == service)
         return settings.of_delivery(Leg(said.node, handler, frozenset()), "ack_timeout")
+
+    def _of_call(self, said: Said, name: str) -> str:
+        """Return a setting of a call; a deadline may have come with a call further up."""
+        step = said.node.step
+        assert isinstance(step, Call)
+        if name == "deadline" or (name == "timeout" and step.timeout is None):
+            while not (isinstance(said.node.step, Call) and said.node.step.deadline):
+                assert said.because is not None
+                said = said.because
+            name = "deadline"
+        return self._settings.of_call(said.node, said.on, name)
 
     def _active_fault(self, services: set[str], begin: float, end: float) -> int | None:
         """Return the latest fault of one of these services that was active between two times."""
@@ -270,7 +281,7 @@ def _unit(route: Route, level: int) -> int:
 
 
 def _latest(troubles: Iterable[Any]) -> Any:
-    """Return the latest, of those at one instant what follows from others; None if there is none."""
+    """Return the latest, at one instant what follows from others; None if there is none."""
     return max(troubles, key=lambda trouble: (trouble.at, _ORDER[trouble.what]), default=None)
 
 

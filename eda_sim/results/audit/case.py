@@ -70,7 +70,7 @@ class Case:
         """
         effects = self.effects[place]
         by_message = grouped(effects, lambda effect: effect.message)
-        pairs = []
+        pairs: list[tuple[Any, Any]] = []
         for done in by_message.values():
             pairs += zip(done, done[meant:], strict=False)
             if done[0].message != effects[0].message:

@@ -47,10 +47,15 @@ Route = tuple[Leg, ...]
 
 
 class Said(NamedTuple):
-    """A message of an unfolding, and the message whose handling makes it; None: a client does."""
+    """A message of an unfolding, and the one whose handling makes it; None: a client does."""
 
     node: MessageNode
-    on: str | None
+    because: "Said | None" = None
+
+    @property
+    def on(self) -> str | None:
+        """What its sender handles when making it."""
+        return None if self.because is None else self.because.node.name
 
 
 class Routes:
@@ -59,7 +64,7 @@ class Routes:
     def __init__(self, scenario: Scenario, source: Traffic) -> None:
         self._root = unfold(scenario, source)
         self._routes: dict[Place, Route] = {}
-        self.messages = {said.node.number: said for said in _said(self._root, None)}
+        self.messages = {said.node.number: said for said in _said(Said(self._root))}
 
     def to(self, place: Place) -> Route:
         """Return the legs from the client to a work, at least one."""
@@ -79,11 +84,11 @@ def called_by(node: MessageNode) -> set[str]:
     return services
 
 
-def _said(node: MessageNode, on: str | None) -> Iterator[Said]:
-    yield Said(node, on)
-    for handler in node.handlers:
+def _said(said: Said) -> Iterator[Said]:
+    yield said
+    for handler in said.node.handlers:
         for made in _made_by(handler.steps):
-            yield from _said(made, node.name)
+            yield from _said(Said(made, said))
 
 
 def _routes(node: MessageNode, place: Place) -> Iterator[Route]:
