@@ -11,8 +11,9 @@ from hypothesis import settings
 os.environ["MPLBACKEND"] = "Agg"
 
 # Hypothesis tries the same worlds on every machine: a red test is red for everybody. To look for
-# new ones: pytest --hypothesis-profile=explore
+# new ones: pytest --hypothesis-profile=nightly, or explore, and what fails says how to repeat it.
 settings.register_profile("fixed", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("nightly", deadline=None, max_examples=500, print_blob=True)
 settings.register_profile("explore", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("fixed")
 

@@ -221,6 +221,26 @@ def _faults(draw: st.DrawFn, services: Sequence[Service], duration: float) -> Fa
     return Outage(service.name, instances=draw(maybe(st.integers(1, service.instances))), **when)
 
 
+def apart(faults: Sequence[Fault]) -> list[Fault]:
+    """The faults without scheduled outages that overlap an earlier one of the same service.
+
+    Such a pair is refused; random outages still overlap them and each other.
+    """
+    kept: list[Fault] = []
+    for fault in faults:
+        others = [f for f in kept if isinstance(f, Outage) and isinstance(fault, Outage)]
+        if not any(overlap(fault, other) for other in others):
+            kept.append(fault)
+    return kept
+
+
+def overlap(one: Any, other: Any) -> bool:
+    """Say whether two outages are of one service, scheduled, and at the same time."""
+    if one.service != other.service or one.at is None or other.at is None:
+        return False
+    return bool(one.at < other.at + other.lasts and other.at < one.at + one.lasts)
+
+
 @st.composite
 def _traffic(
     draw: st.DrawFn, names: Sequence[str], services: Sequence[Service], duration: float
@@ -263,7 +283,7 @@ def scenarios(draw: st.DrawFn, *, faults: bool = True) -> Scenario:
         services=services,
         broker=draw(brokers),
         network=draw(distributions(5)),
-        faults=draw(st.lists(_faults(services, duration), max_size=3)) if faults else (),
+        faults=apart(draw(st.lists(_faults(services, duration), max_size=3))) if faults else (),
         duration=duration,
         warmup=draw(st.sampled_from([0.0, duration / 2])),
         drain=draw(st.sampled_from([0.0, 1.0, 60.0])),

@@ -1,6 +1,7 @@
 """Faults: what dies with an instance, what comes back, and in which order; by hand."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from eda_sim import (
     Publish,
     Retry,
     Run,
+    Scenario,
     Service,
     Slowdown,
     simulate,
@@ -30,6 +32,19 @@ def by_start(run: Run) -> list[tuple[object, ...]]:
     """Every attempt that a worker took, first started first."""
     ordered = run.attempts.dropna(subset="started_at").sort_values(["started_at", "request"])
     return rows(ordered, "request", "attempt", "instance", "started_at", "ended_at", "outcome")
+
+
+def run_where(scenario: Scenario, wanted: Callable[[float, float], bool]) -> Run:
+    """Return a run whose first fault, a random one, comes once, from when until when is wanted.
+
+    Two outages of a service that overlap cannot be scheduled, but luck has them overlap.
+    """
+    for seed in range(1000):
+        run = simulate(scenario, seed=seed)
+        times = rows(run.faults[run.faults["fault"] == 0], "started_at", "ended_at")
+        if len(times) == 1 and wanted(*times[0]):
+            return run
+    raise AssertionError("no seed has such a fault")
 
 
 # -- a crash ---------------------------------------------------------------------------
@@ -215,18 +230,22 @@ def test_what_comes_back_keeps_its_place_through_a_second_crash() -> None:
     When copy 1 is up again at 3 s it handles the first, the second, the third.
     """
     services = [Service("a", instances=2, on={"E": [takes(4)]})]
-    faults = [Outage("a", at=1, lasts=30, instances=1), Outage("a", at=2, lasts=1)]
-    run = simulate(world(Publish("E"), [0, 0.25, 0.5], services, faults=faults))
+    faults = [Outage("a", instances=1, mtbf=1, mttr=100), Outage("a", at=2, lasts=1)]
+    scenario = world(Publish("E"), [0, 0.25, 0.5], services, faults=faults, duration=2.0)
+    run = run_where(scenario, lambda begin, end: 0.5 < begin < 2 and end > 11)
     assert [(row[0], row[3]) for row in by_start(run)[2:]] == [(0, 3.0), (1, 7.0), (2, 11.0)]
 
 
 def test_outages_add_up() -> None:
-    """A copy is up again when the last of its outages is over."""
-    faults = [Outage("a", at=1, lasts=2), Outage("a", at=2, lasts=3)]
+    """A copy is up again when the last of its outages is over, whichever that is."""
+    faults = [Outage("a", mtbf=2, mttr=3), Outage("a", at=2, lasts=3)]
     services = [Service("a", on={"E": [takes(1)]})]
-    run = simulate(world(Publish("E"), [2.5], services, faults=faults))
-    assert rows(run.deliveries, "available_at", "ended_at") == [(2.5, 6.0)]
-    assert rows(run.faults, "fault", "started_at", "ended_at") == [(0, 1.0, 3.0), (1, 2.0, 5.0)]
+    scenario = world(Publish("E"), [2.5], services, faults=faults, duration=4.0)
+    outlived = run_where(scenario, lambda begin, end: 1 < begin < 2 and 3 < end < 5)
+    assert rows(outlived.deliveries, "available_at", "ended_at") == [(2.5, 6.0)]
+    outlives = run_where(scenario, lambda begin, end: 3 < begin < 4 and 6 < end < 9)
+    end = outlives.faults.set_index("fault")["ended_at"].loc[[0]].iloc[0]
+    assert rows(outlives.attempts, "started_at", "ended_at") == [(end, end + 1.0)]
 
 
 def test_an_outage_that_follows_at_once_leaves_no_gap() -> None:

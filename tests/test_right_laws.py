@@ -27,7 +27,7 @@ from eda_sim.rules.tables import (
 )
 from eda_sim.rules.unfolding import request_id
 from eda_sim.scenario.traffic import Traffic
-from tests.strategies import scenarios
+from tests.strategies import apart, scenarios
 from tests.worlds import everything, fingerprint
 
 seeds = st.integers(0, 2**32)
@@ -387,7 +387,7 @@ def troubled(scenario: Scenario) -> Scenario:
     at, lasts = 0.4 * scenario.duration, 0.1 * scenario.duration
     slow = [Slowdown(service.name, 10.0, at / 2, at) for service in scenario.services]
     down = [Outage(service.name, at, lasts) for service in scenario.services]
-    return scenario.replace(faults=[*scenario.faults, *slow, *down])
+    return scenario.replace(faults=apart([*down, *slow, *scenario.faults]))
 
 
 worlds = scenarios() | scenarios().map(crowded) | scenarios().map(troubled)

@@ -1,6 +1,6 @@
 """What a run and a comparison look like in a terminal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Where nobody's window sets a width, a table need not be squeezed into a narrow one.
 PIPED_WIDTH = 160
+
+_MOST_REASONS = 12
 
 
 def show(*renderables: Any) -> None:
@@ -59,7 +61,22 @@ def run_tables(run: "Run") -> list[Table]:
     for metric, value in run.summary().items():
         summary.add_row(Text(str(metric)), number_text(float(value)), unit_of(str(metric)))
     services = _frame_table("services", run.services().T)
-    return [summary, services, _ledger_table(verdicts(run))]
+    tables = [summary, services, _ledger_table(verdicts(run))]
+    reasons = audited(run)
+    return [*tables, _audit_table(reasons)] if reasons else tables
+
+
+def audited(run: "Run") -> list[dict[str, Any]]:
+    """Return what made effects missing, repeated or late, the most frequent first.
+
+    One entry for each problem, mishap, fault or setting behind it, and policy: how many
+    ``effects`` of how many ``requests``.
+    """
+    reason = ["problem", "what", "by", "policy"]
+    groups = run.audit().groupby(reason, sort=True)["request"]
+    counts = groups.agg(effects="size", requests="nunique").reset_index()
+    counts = counts.sort_values("effects", ascending=False, kind="stable")
+    return [{str(name): value for name, value in row.items()} for row in counts.to_dict("records")]
 
 
 def verdicts(run: "Run") -> dict[str, int]:
@@ -133,6 +150,18 @@ def _ledger_table(counts: Mapping[str, int]) -> Table:
     total = sum(counts.values())
     for verdict, n in counts.items():
         table.add_row(verdict, number_text(n), share_text(n / total))
+    return table
+
+
+def _audit_table(reasons: Sequence[Mapping[str, Any]]) -> Table:
+    columns = ["effects", "requests", "problem", "what happened", "by", "policy"]
+    rest = f", the commonest {_MOST_REASONS} of {len(reasons)} reasons"
+    title = "audit: why" + (rest if len(reasons) > _MOST_REASONS else "")
+    table = _table(title, columns, numbers=False)
+    for reason in reasons[:_MOST_REASONS]:
+        counts = (number_text(reason[name]) for name in ("effects", "requests"))
+        names = (Text(str(reason[name])) for name in ("problem", "what", "by", "policy"))
+        table.add_row(*counts, *names)
     return table
 
 

@@ -23,6 +23,7 @@ class Autoscaler:
         self._service = service
         self._description = description
         self._wanted = service.service.instances
+        self._orders: dict[int, object] = {}  # of instances that are coming up
         stage.clock.process(self._watch())
 
     def _watch(self) -> Process:
@@ -43,11 +44,13 @@ class Autoscaler:
         rules = self._description
         wanted = min(max(ceil(load - 1e-9), rules.least), rules.most)
         for instance in range(self._wanted, wanted):
-            self._clock.then(rules.start_delay, _LOOKS, partial(self._start, instance))
+            order = self._orders[instance] = object()
+            self._clock.then(rules.start_delay, _LOOKS, partial(self._start, instance, order))
         for instance in range(wanted, self._wanted):
+            self._orders.pop(instance, None)
             self._service.retire(instance)
         self._wanted = wanted
 
-    def _start(self, instance: int, _: Event) -> None:
-        if instance < self._wanted:  # it may not be wanted any more
+    def _start(self, instance: int, order: object, _: Event) -> None:
+        if self._orders.get(instance) is order:  # it may have been cancelled, and ordered anew
             self._service.start(instance)

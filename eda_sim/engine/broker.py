@@ -81,7 +81,7 @@ class MakePublication:
         if memory is not None and memory.knows(job.message, self):
             return OK
         outcome = yield from self.publish(job.request, job.tries, job.message)
-        if memory is not None:
+        if memory is not None and outcome == OK:
             memory.note(job.message, self)
         return outcome
 
@@ -107,13 +107,15 @@ class MakePublication:
             return OK
         return (yield from self._hand_over(request, message, tries, row))
 
-    def _hand_over(self, request: Request, message: int, tries: int, row: Row) -> Performance:
+    def _hand_over(
+        self, request: Request, message: int, tries: int, row: Row, attempt: int = 1
+    ) -> Performance:
         latency = self._latency(request.number, tries)
         if latency:
             yield self._clock.wait(latency, self._turn + request.turn)
         published_at, held = row[_PUBLISHED_AT], None
         if self._troubled:
-            outcome = yield from self._reach_the_broker(request, message, tries)
+            outcome = yield from self._reach_the_broker(request, message, tries, attempt)
             if outcome != OK:
                 return self._not_accepted(request, message, row, outcome)
             if self._topic is not None:
@@ -123,13 +125,17 @@ class MakePublication:
             subscription.deliver(request, message, tries, published_at, held)
         return OK
 
-    def _reach_the_broker(self, request: Request, message: int, tries: int) -> Performance:
+    def _reach_the_broker(
+        self, request: Request, message: int, tries: int, attempt: int
+    ) -> Performance:
         """Publish until the broker has confirmed, as far as the policy goes."""
-        link, attempt = self._link, 1
+        link = self._link
         while link is not None and (stop := link.stops(request.number, fold(tries, attempt))):
             self._mishap(how_stopped(stop), message, request, self._sender, fault=stop.number)
             if self._when_unreachable != "wait":
-                return FAILED if self._when_unreachable == "fail" else "lost"
+                # What is written in an outbox stays there until the broker has confirmed it.
+                kept = self._when_unreachable == "fail" or self._outbox is not None
+                return FAILED if kept else "lost"
             if stop is link.cut:
                 yield stop.over
             else:

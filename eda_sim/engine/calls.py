@@ -54,8 +54,9 @@ class CallAttempt(Job):
         self.reply = Event(call.clock)
 
     def settle(self, outcome: str) -> None:
-        """Send the reply on its way."""
-        self._call.send_back(self, outcome)
+        """Send the reply on its way, unless nobody waits for it."""
+        if outcome != "expired":
+            self._call.send_back(self, outcome)
 
     def crashed(self) -> None:
         """The connection breaks: the caller learns that much, and no more."""
@@ -146,7 +147,7 @@ class MakeCall:
                 if "repeated" not in state or not self._may_repeat(call, deadline):
                     break
                 state = state["repeated"]
-                yield self._back_off(request, tries, attempt)
+                yield self._back_off(request, tries, attempt, deadline)
         except Interrupt:
             self._end(row, attempt, "abandoned")
             raise
@@ -263,11 +264,16 @@ class MakeCall:
         service = self.handler.service.name
         self._note(what, call.message, call.request, service, call.attempt, fault=fault)
 
-    def _back_off(self, request: Request, tries: int, attempt: int) -> Event:
+    def _back_off(
+        self, request: Request, tries: int, attempt: int, deadline: float | None
+    ) -> Event:
         seconds = wait(
             self._retry.backoff, attempt, lambda n: self._jitter(request.number, fold(tries, n))
         )
-        return self.clock.wait(seconds, self._due + request.turn)
+        due = self.clock.now + seconds
+        if deadline is not None:  # nobody waits longer than that
+            due = min(due, deadline)
+        return self.clock.wait_until(due, self._due + request.turn)
 
     def _make_message(self, request: Request, tries: int, cause: int) -> int:
         message = request.message(self._number, tries)

@@ -22,24 +22,25 @@ class DeadLetters:
 
     def __init__(self, clock: Clock, redrives: list[Redrive]) -> None:
         self._clock = clock
-        self._letters: list[Delivery] = []
+        self._letters: dict[Delivery, None] = {}  # in the order of giving up
         for redrive in redrives:
             clock.process(self._redrive(redrive))
 
     def add(self, delivery: "Delivery") -> None:
         """A delivery was given up."""
-        self._letters.append(delivery)
+        self._letters[delivery] = None
 
     def _redrive(self, redrive: Redrive) -> Process:
         yield self._clock.wait_until(redrive.at, _REDRIVES)
         chosen = [
             letter for letter in self._letters if redrive.message in (None, letter.message_name)
         ]
-        self._letters = [letter for letter in self._letters if letter not in chosen]
         for number, letter in enumerate(chosen):
             if number and redrive.rate is not None:
                 yield self._clock.wait_until(redrive.at + number / redrive.rate, _REDRIVES)
-            letter.redrive()
+            if letter in self._letters:  # another redrive may have been quicker
+                del self._letters[letter]
+                letter.redrive()
 
     def close(self) -> None:
         """The run is over: what is still here stays dead."""

@@ -20,7 +20,7 @@ from eda_sim.engine.waiting import Lane
 from eda_sim.rules.backoff import wait
 from eda_sim.rules.lifecycle import BACKING_OFF, DEAD_LETTERED, HANDLING, TRAVELLING, WAITING
 from eda_sim.rules.luck import fold
-from eda_sim.rules.tables import DELIVERIES
+from eda_sim.rules.tables import ATTEMPTS, DELIVERIES
 
 if TYPE_CHECKING:
     from eda_sim.engine.subscription import Subscription
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
     "available_at", "ended_at", "attempts", "outcome"
 )
+
+(_STARTED_AT,) = ATTEMPTS.positions("started_at")
 
 
 class Queue(Protocol):
@@ -148,9 +150,18 @@ class Delivery:
     def _unheard(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement got lost: the broker sees the connection break, or its timeout."""
         is_current = attempt.attempt == self.attempts and self.state is HANDLING
-        if is_current and self.subscription.ack_timeout is None:
-            self.state = self.state["acknowledgement lost"]
-            self.queue.come_back(self._next_attempt(), attempt.queued_at)
+        rules = self.subscription
+        if not is_current or rules.ack_timeout is not None:
+            return
+        self.state = self.state["acknowledgement lost"]
+        if attempt.row[_STARTED_AT] < rules.clock.now:
+            self._redeliver(attempt)
+        else:  # what takes no time would be done again for ever, and time never go on
+            turn = rules.due + self.request.turn
+            rules.clock.then(rules.republish_after, turn, lambda _: self._redeliver(attempt))
+
+    def _redeliver(self, attempt: "DeliveryAttempt") -> None:
+        self.queue.come_back(self._next_attempt(), attempt.queued_at)
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
         """The instance died: the broker sees the connection break, or waits for its timeout."""

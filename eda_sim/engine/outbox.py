@@ -13,7 +13,7 @@ from eda_sim.engine.job import OK, Performance, Process
 from eda_sim.rules.order import Rank, turn
 from eda_sim.scenario.steps import Outbox
 
-Publication = Callable[[], Performance]
+Publication = Callable[[int], Performance]  # takes the number of its try, from 1
 _LOOKS = turn(Rank.RETRY_DUE)
 
 
@@ -27,6 +27,7 @@ class OutboxRelay:
         self._is_down = is_down
         self._written: deque[Publication] = deque()
         self._at_work = False
+        self._tries = 0  # of the first that is written
 
     def write(self, publication: Publication) -> None:
         """Write an event down; from now on no crash can lose it."""
@@ -45,7 +46,9 @@ class OutboxRelay:
 
     def _publish_a_batch(self) -> Process:
         for _ in range(min(self._batch, len(self._written))):
-            outcome = yield from self._written[0]()
+            self._tries += 1
+            outcome = yield from self._written[0](self._tries)
             if outcome != OK:  # the broker is out of reach: it stays written
                 return
             self._written.popleft()
+            self._tries = 0

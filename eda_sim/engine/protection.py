@@ -6,11 +6,14 @@ says whether a failed call may be repeated. A service protects itself with a
 token bucket.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from eda_sim.engine.clock import Clock
 from eda_sim.scenario.delivery import RetryBudget
 from eda_sim.scenario.service import RateLimit
+
+# A whole token, but for what sums of fractions lose by rounding.
+_WHOLE: Final = 1 - 1e-9
 
 
 class Guard(Protocol):
@@ -57,7 +60,7 @@ class Bucket:
         now = self._clock.now
         self._tokens = min(self._size, self._tokens + (now - self._counted_at) * self._rate)
         self._counted_at = now
-        if self._tokens < 1:
+        if self._tokens < _WHOLE:
             return False
         self._tokens -= 1
         return True
@@ -82,7 +85,7 @@ class Budget:
 
     def allows(self) -> bool:
         """Pay for a repetition, if that is possible."""
-        if self._saved < 1:
+        if self._saved < _WHOLE:
             return False
         self._saved -= 1
         return True

@@ -49,13 +49,14 @@ class Worker:
                 if service.absent and self.instance in service.absent:
                     yield service.return_of(self.instance)
                 job = service.next_job(self.instance)
-                if job is None:
+                if job is not None:
+                    job.dispatched()
+                else:
                     job = yield service.idle(self)
                     if job is None:
                         continue
                 self.job = job
                 service.attempt_started(job, self)
-                job.dispatched()
                 if job.deadline is not None and job.deadline <= service.clock.now:
                     outcome = service.expired(job)
                 else:
@@ -68,6 +69,11 @@ class Worker:
             except Interrupt as crash:
                 self.job = None
                 yield cast(Event, crash.cause)  # the instance's repair
+
+    def hand(self, job: Job) -> None:
+        """Give a job to this idle worker: from now on nobody can withdraw it."""
+        job.dispatched()
+        self.called.succeed(job)
 
 
 def _place(job: Job) -> tuple[float, int]:
@@ -118,7 +124,7 @@ class ServiceActor:
         if self._pauses and not job.is_call:
             self._held_back.append(job)
         elif self._idle:
-            self._idle.popleft().called.succeed(job)
+            self._idle.popleft().hand(job)
         else:
             self._queue.append(job)
             if job.is_call:
@@ -187,7 +193,7 @@ class ServiceActor:
             if worker.instance == instance:
                 self._idle.remove(worker)
                 room.take(attempt)
-                worker.called.succeed(attempt)
+                worker.hand(attempt)
                 return
 
     def lanes(self, name: str, partitions: int, rebalance: float) -> list[Lane]:
@@ -280,7 +286,7 @@ class ServiceActor:
             job = self.next_job(worker.instance)
             if job is not None:
                 self._idle.remove(worker)
-                worker.called.succeed(job)
+                worker.hand(job)
 
     # -- slowdowns -----------------------------------------------------------------
 
@@ -327,6 +333,7 @@ class ServiceActor:
             worker.called.succeed(None)
         for room in self._rooms:
             room.instances_down([instance])
+            room.hand_out()
 
     def return_of(self, instance: int) -> Event:
         """Return what happens when an absent instance is started."""
@@ -345,20 +352,24 @@ class ServiceActor:
         self._down_by.append(fault)
         for instance in instances:
             self._outages[instance] += 1
-        dying = {instance for instance in instances if self._outages[instance] == 1}
-        for instance in dying:
+        # One that is not wanted any more may still be finishing what it does.
+        dying = {i for i in instances if self._outages[i] == 1 + (i in self.absent)}
+        for instance in dying - self.absent:
             self._repairs[instance] = Event(self.clock)
         died = []
         for worker in self._workers:
-            if worker.instance in dying:
-                if worker.job is not None:
-                    died.append(worker.job)
-                    worker.job = None
-                else:
-                    self._idle.remove(worker)
-                worker.process.interrupt(self._repairs[worker.instance])
+            if worker.instance not in dying:
+                continue
+            if worker.job is not None:
+                died.append(worker.job)
+                worker.job = None
+            elif worker.instance in self.absent:
+                continue  # it waits to be started
+            else:
+                self._idle.remove(worker)
+            worker.process.interrupt(self._repairs[worker.instance])
         for room in self._rooms:
-            room.instances_down(sorted(dying))
+            room.instances_down(sorted(dying - self.absent))
         self._drop_connections(died)
         for room in self._rooms:
             room.hand_out()
@@ -388,7 +399,7 @@ class ServiceActor:
         if self._pauses:
             put_back(self._held_back, job, place)
         elif self._idle:
-            self._idle.popleft().called.succeed(job)
+            self._idle.popleft().hand(job)
         else:
             put_back(self._queue, job, place)
 

@@ -87,9 +87,7 @@ class DoWork:
 
     def _failed(self, job: Job, what: str, fault: int = NO_FAULT) -> str:
         label, service = self._work.label, self._service.name
-        self._mishap(
-            what, job.message, job.request, service, job.attempt, label=label, fault=fault
-        )
+        self._mishap(what, job.message, job.request, service, job.attempt, label=label, fault=fault)
         return _FAILURES[what]
 
     def _trouble(self, job: Job) -> Condition | None:

@@ -237,8 +237,10 @@ class Prefetching:
     def release(self, attempt: "DeliveryAttempt") -> None:
         """An attempt has ended: its instance has room for one more."""
         instance, attempt.held_by = attempt.held_by, NOBODY
-        if instance != NOBODY and self._up[instance]:
-            self._unacknowledged[instance] -= 1
+        if instance == NOBODY:
+            return
+        self._unacknowledged[instance] -= 1
+        if self._up[instance]:
             self.hand_out()
 
     def withdraw(self, attempt: "DeliveryAttempt") -> None:
@@ -258,8 +260,8 @@ class Prefetching:
         for instance in instances:
             self._up[instance] = False
         for instance in instances:
-            self._unacknowledged[instance] = 0
             held, self._held[instance] = self._held[instance], deque()
+            self._unacknowledged[instance] -= len(held)
             for attempt in reversed(held):
                 attempt.held_by = NOBODY
                 self._queue.appendleft(attempt)
