@@ -1,6 +1,5 @@
 """A service: its instances, their workers, and the one queue before them all.
 
-A worker is a process that takes the next job, does it, and takes the next.
 Whoever has been idle the longest gets the job that arrives. When an instance
 dies its workers are interrupted: attempts in progress die with them, deliveries
 go back to the place they had in the queue, and callers learn that the
@@ -10,16 +9,17 @@ connection broke.
 from collections import deque
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from simpy import Event, Interrupt
+from simpy import Event
 
-from eda_sim.engine.job import Job, Process
+from eda_sim.engine.job import Job
 from eda_sim.engine.mishaps import NO_FAULT
 from eda_sim.engine.protection import limiter
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
 from eda_sim.engine.stage import Stage
 from eda_sim.engine.waiting import Lane, Lanes, Prefetching, WaitingRoom, put_back
+from eda_sim.engine.worker import Worker
 from eda_sim.rules.tables import ATTEMPT_OUTCOMES, ATTEMPTS
 from eda_sim.scenario.service import Service
 
@@ -29,51 +29,6 @@ if TYPE_CHECKING:
 _INSTANCE, _WORKER, _STARTED_AT, _ENDED_AT, _OUTCOME = ATTEMPTS.positions(
     "instance", "worker", "started_at", "ended_at", "outcome"
 )
-
-
-class Worker:
-    """A thread of one instance: a SimPy process that serves for ever."""
-
-    def __init__(self, service: "ServiceActor", instance: int, number: int) -> None:
-        self.service = service
-        self.instance = instance
-        self.number = number
-        self.job: Job | None = None
-        self.called = Event(service.clock)  # what it waits for while it is idle
-        self.process = service.clock.process(self._serve())
-
-    def _serve(self) -> Process:
-        service = self.service
-        while True:
-            try:
-                if service.absent and self.instance in service.absent:
-                    yield service.return_of(self.instance)
-                job = service.next_job(self.instance)
-                if job is not None:
-                    job.dispatched()
-                else:
-                    job = yield service.idle(self)
-                    if job is None:
-                        continue
-                self.job = job
-                service.attempt_started(job, self)
-                if job.deadline is not None and job.deadline <= service.clock.now:
-                    outcome = service.expired(job)
-                else:
-                    outcome = yield from job.handler.perform(job)
-                if job.needs_acknowledgement:
-                    yield job.acknowledge()
-                self.job = None
-                service.attempt_ended(job, outcome)
-                job.settle(outcome)
-            except Interrupt as crash:
-                self.job = None
-                yield cast(Event, crash.cause)  # the instance's repair
-
-    def hand(self, job: Job) -> None:
-        """Give a job to this idle worker: from now on nobody can withdraw it."""
-        job.dispatched()
-        self.called.succeed(job)
 
 
 def _place(job: Job) -> tuple[float, int]:

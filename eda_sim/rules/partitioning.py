@@ -13,4 +13,4 @@ def partition_of(key: int, partitions: int) -> int:
     >>> partition_of(7, 4) == partition_of(7, 4), partition_of(7, 1)
     (True, 0)
     """
-    return mix(key + 1) % partitions
+    return mix(int(key) + 1) % partitions
