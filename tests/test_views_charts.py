@@ -181,6 +181,15 @@ def test_faults_and_warm_up_are_shaded_and_named(runs: dict[str, Run]) -> None:
     assert "payment down from 40 s to 60 s" in describe(ax)
 
 
+def test_an_outage_of_some_instances_says_so() -> None:
+    """One of two instances down is not the service down."""
+    outage = order_pubsub(duration=60, warmup=0, outage_at=20, outage_lasts=10)
+    some = outage.replace("payment.instances", 2).replace("faults[0].instances", 1)
+    assert "1 of 2 payment down" in describe(draw_timeline(simulate(some), "queue"))
+    whole = outage.replace("payment.instances", 2)
+    assert "Shaded: payment down" in describe(draw_timeline(simulate(whole), "queue"))
+
+
 def test_the_peak_in_the_title_is_the_run_s(runs: dict[str, Run]) -> None:
     """The finding is computed from the step functions, not from the pixels."""
     title = draw_timeline(runs, "queue", "payment").get_title(loc="left")

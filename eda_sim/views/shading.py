@@ -50,7 +50,7 @@ def shades(runs: Iterable[Run], end: float) -> list[Shade]:
             found.setdefault(Shade(0.0, run.scenario.warmup, "warm-up", False))
         for fault in _faults(run):
             until = end if isnan(fault.ended_at) else fault.ended_at
-            found.setdefault(Shade(fault.started_at, until, _name(fault), True))
+            found.setdefault(Shade(fault.started_at, until, _name(run, fault), True))
     return sorted(found)
 
 
@@ -58,9 +58,13 @@ def _faults(run: Run) -> Iterator[Any]:
     return run.faults.itertuples()
 
 
-def _name(fault: Any) -> str:
+def _name(run: Run, fault: Any) -> str:
     if fault.kind == "slowdown":
         return f"{fault.target} {number_text(fault.factor)}× slower"
+    if fault.kind == "outage":
+        all_of_it = run.scenario.service(fault.target).most_instances
+        if fault.instances < all_of_it:
+            return f"{fault.instances} of {all_of_it} {fault.target} down"
     return _NAMES[fault.kind].format(fault.target)
 
 
