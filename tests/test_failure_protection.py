@@ -260,6 +260,13 @@ def test_a_redrive_handles_dead_letters_again_at_its_rate(ordered: bool) -> None
     assert list(run.deliveries["attempts"]) == [3, 3, 3]
 
 
+def test_what_is_redriven_later_was_a_dead_letter_all_the_same() -> None:
+    """The timeline has each when it was given up, a second and two tries after it came."""
+    died = repaired([Redrive("mail", at=20)]).timeline("dead_letters", "mail")
+    assert [round(at, 9) for at in died.times] == [1.2, 2.2, 3.2]
+    assert list(died.values) == [1, 2, 3]
+
+
 def test_without_a_redrive_dead_letters_stay_dead() -> None:
     """Each is given up after its second failure; a redrive that comes too early helps nobody."""
     assert list(repaired([]).deliveries["outcome"]) == ["dead_lettered"] * 3

@@ -89,7 +89,7 @@ class Delivery:
     def doubled(self) -> "Delivery":
         """Return a second arrival of the same message: nobody counts it, but it is handled."""
         tries = fold(self.tries, 2)
-        twin = Delivery(self.subscription, self.request, self.message, tries, list(self._row))
+        twin = _Twin(self.subscription, self.request, self.message, tries, list(self._row))
         twin.queue = self.queue
         if self.lane is not None:
             twin.lane = self.lane
@@ -228,6 +228,8 @@ class Delivery:
         self.state = self.state[event]
         self._row[_ENDED_AT] = at
         dead_letters = self.subscription.dead_letters
+        if self.state is DEAD_LETTERED:
+            self._note_dead_letter()
         if dead_letters is not None and self.state is DEAD_LETTERED:
             dead_letters.add(self)  # its row stays open: it may be redriven
         else:
@@ -237,6 +239,9 @@ class Delivery:
         if self.held is not None:
             self.held.ended()
             self.held = None
+
+    def _note_dead_letter(self) -> None:
+        self.mishap("dead_lettered", self.attempts)
 
     # -- redrive ------------------------------------------------------------------
 
@@ -258,6 +263,15 @@ class Delivery:
     def stays_dead(self) -> None:
         """The run is over, and nobody has redriven it."""
         self._row[_OUTCOME] = self.subscription.codes[self.state.name]
+
+
+class _Twin(Delivery):
+    """A second arrival: no delivery of its own in the books."""
+
+    __slots__ = ()
+
+    def _note_dead_letter(self) -> None:
+        pass
 
 
 class DeliveryAttempt(Job):

@@ -3,7 +3,8 @@
 An engine writes each of these down when and where it happens, and nothing else needs
 to be said about a request that ends badly: whatever is missing, done twice or done too
 late in the ledger has one of them behind it, or the end of the run. Of two at one instant
-the one that stands later here follows from the other.
+the one that stands later here follows from the other. To be given up is no reason, but
+what follows from one: it is here for the sake of its time.
 """
 
 from typing import Final
@@ -36,5 +37,6 @@ MISHAPS: Final = {
     "doubled": "it arrived twice",
     "held_up": "it was held up on the link, and others overtook it",
     # of dead letters
+    "dead_lettered": "it was given up, and kept in the dead-letter queue",
     "redriven": "it left the dead-letter queue to be handled again",
 }

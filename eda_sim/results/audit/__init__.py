@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from eda_sim.errors import InvalidInput
-from eda_sim.results.audit.blame import SIDE_BY_SIDE, STILL_UNDER_WAY, Blame, Judge
+from eda_sim.results.audit.blame import OUTCOMES, SIDE_BY_SIDE, STILL_UNDER_WAY, Blame, Judge
 from eda_sim.results.audit.case import Case, cases, grouped, rows
 from eda_sim.results.audit.routes import Routes
 from eda_sim.results.ledger import Account
@@ -31,7 +31,7 @@ _WITHOUT_MISHAP: Final = {
     STILL_UNDER_WAY: "it was still under way when the run ended",
     SIDE_BY_SIDE: "it was handled side by side with others",
 }
-REASONS: Final = MISHAPS | _WITHOUT_MISHAP
+REASONS: Final = {what: MISHAPS[what] for what in MISHAPS if what not in OUTCOMES} | _WITHOUT_MISHAP
 
 
 class Finding(NamedTuple):

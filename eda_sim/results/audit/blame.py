@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 STILL_UNDER_WAY: Final = "still_under_way"
 SIDE_BY_SIDE: Final = "side_by_side"
 
+# What follows from the reasons.
+OUTCOMES: Final = ("dead_lettered",)
+
 # They make something late or come twice, but keep nothing from happening.
 _HARMLESS: Final = ("held_up", "doubled", "redriven", "acknowledgement_lost")
 # What was on its way does not arrive: nobody has handled anything.
@@ -282,7 +285,8 @@ def _unit(route: Route, level: int) -> int:
 
 def _latest(troubles: Iterable[Any]) -> Any:
     """Return the latest, at one instant what follows from others; None if there is none."""
-    return max(troubles, key=lambda trouble: (trouble.at, _ORDER[trouble.what]), default=None)
+    reasons = (trouble for trouble in troubles if trouble.what not in OUTCOMES)
+    return max(reasons, key=lambda trouble: (trouble.at, _ORDER[trouble.what]), default=None)
 
 
 def _before(case: Case, message: int, service: str, until: float) -> Any:
