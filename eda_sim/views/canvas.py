@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from io import BytesIO
+from itertools import accumulate, pairwise
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -178,11 +179,15 @@ def columns_for(labels: Iterable[str], width: float, most: int, size: float = SM
 
     >>> columns_for(["a", "b"], 8.0, 4), columns_for(["a" * 40, "b" * 40], 4.0, 4)
     (2, 1)
+    >>> columns_for(["a", "b", "c", "d", "e", "f" * 40], 9.0, 4)
+    3
     """
     widths = [text_width(label, size) + _HANDLE for label in labels]
     for columns in range(min(most, len(widths)), 1, -1):
-        rows = -(-len(widths) // columns)  # a legend fills its columns one after the other
-        parts = [max(widths[i : i + rows]) for i in range(0, len(widths), rows)]
+        # A legend fills its columns one after the other, the first ones with one more.
+        rows, longer = divmod(len(widths), columns)
+        ends = accumulate(rows + (column < longer) for column in range(columns))
+        parts = [max(widths[i:j]) for i, j in pairwise([0, *ends])]
         if sum(parts) <= width:
             return columns
     return 1
