@@ -179,7 +179,7 @@ def columns_for(labels: Iterable[str], width: float, most: int, size: float = SM
 
     >>> columns_for(["a", "b"], 8.0, 4), columns_for(["a" * 40, "b" * 40], 4.0, 4)
     (2, 1)
-    >>> columns_for(["a", "b", "c", "d", "e", "f" * 40], 9.0, 4)
+    >>> columns_for(["a", "b", "c", "d", "e", "f" * 40], 6.0, 4)
     3
     """
     widths = [text_width(label, size) + _HANDLE for label in labels]

@@ -14,9 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from eda_sim.results.alerts import Rules
 from eda_sim.results.run import Run
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.words import number_text, seconds_text
+from eda_sim.views.alerts import draw_firings, firings, firings_text, last_of
 from eda_sim.views.canvas import (
     LEGEND_BELOW,
     axes_for,
@@ -71,6 +73,7 @@ def draw_timeline(
     *,
     window: float = 10.0,
     title: str | None = None,
+    alerts: Rules | None = None,
 ) -> Axes:
     """Draw a quantity over time, faults and warm-up shaded.
 
@@ -82,9 +85,12 @@ def draw_timeline(
         ax: where to draw; a new figure if None.
         window: seconds, for ``throughput``.
         title: what to write above it instead of the finding.
+        alerts: rules as for ``Run.alerts``, of this or any other metric: above the curves, when
+            each fired and resolved.
 
     Raises:
-        InvalidInput: if there is no such timeline or service, or ``runs`` holds no run.
+        InvalidInput: if there is no such timeline or service, a rule cannot be right, or
+            ``runs`` holds no run.
 
     Example:
         >>> from eda_sim import draw_timeline, order_chain, simulate
@@ -94,20 +100,24 @@ def draw_timeline(
     """
     by_name = named(runs)
     lines = {name: run.timeline(what, subject, window=window) for name, run in by_name.items()}
+    fired = firings(by_name, alerts)
     begin, end = 0.0, max(_end(run, lines[name]) for name, run in by_name.items())
+    end = max(end, last_of(fired))
     shaded = shades(by_name.values(), end)
     with styled():
         ax = axes_for(ax)
         draw_steps(ax, lines, begin, end, log=what in TIMES, latest=what in TIMES)
         clock_on(ax, begin, end)
         ax.set_ylabel(_LABELS[what])
+        draw_firings(ax, fired, end)
         shade(ax, shaded)
         finding = title or _finding(what, subject, lines, by_name)
         put_title(ax, finding, rows_of_labels(ax, shaded))
         handles: dict[str, Artist] = {name: _handle(look) for name, look in looks(lines).items()}
         handles |= key_to_stretches(lines, begin, end)
         put_legend(ax, [*handles.values()], [*handles], below=LEGEND_BELOW, columns=4)
-    attach(ax, *_words(what, subject, finding, lines, shades_text(shaded), end))
+    extra = " ".join(filter(None, [shades_text(shaded), firings_text(fired)]))
+    attach(ax, *_words(what, subject, finding, lines, extra, end))
     return ax
 
 
