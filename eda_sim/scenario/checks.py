@@ -2,13 +2,19 @@
 
 Each part checks itself when it is built; these are the rules that only the
 whole can break. Every message says where, which rule, which value, and what to do.
+
+What can be right but is hardly meant is a warning, once everything else has been
+found right.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from eda_sim.errors import InvalidInput, nearest
+from eda_sim.errors import InvalidInput, nearest, warn
+from eda_sim.scenario.delivery import Delivery
 from eda_sim.scenario.faults import (
     BROKER,
     BadDeployment,
@@ -26,6 +32,7 @@ from eda_sim.scenario.steps import Call, Publish, Send, Work
 if TYPE_CHECKING:
     from eda_sim.scenario.scenario import Scenario
 
+_ROUNDING = 1e-9
 _VERBS = {Call: "called", Send: "sent", Publish: "published"}
 
 
@@ -41,6 +48,7 @@ def check(scenario: "Scenario") -> None:
     _broker_present(said, scenario)
     _no_cycle(scenario)
     _faults(scenario)
+    _outages_apart(scenario)
     _redrives(scenario)
     _outboxes(scenario)
     if not scenario.warmup < scenario.duration:
@@ -48,6 +56,14 @@ def check(scenario: "Scenario") -> None:
             f"warmup must be < duration ({scenario.duration}), got {scenario.warmup}: "
             "statistics would have nothing left"
         )
+    for oddity in oddities(scenario):
+        warn(oddity)
+
+
+def oddities(scenario: "Scenario") -> Iterator[str]:
+    """Yield what can be right in a scenario but is hardly meant, a line each."""
+    for service in scenario.services:
+        yield from _idle_workers(service, scenario)
 
 
 def _unique(room: str, names: Sequence[str]) -> None:
@@ -159,6 +175,25 @@ def _faults(scenario: "Scenario") -> None:
             _known(f"faults[{i}].label", fault.label, labels, f"a work of {fault.service!r}")
 
 
+def _outages_apart(scenario: "Scenario") -> None:
+    # An outage hits a service's copies from number 0 on, so any two of one service share a copy.
+    scheduled = sorted(
+        (fault.service, fault.at, fault.at + fault.lasts, i)
+        for i, fault in enumerate(scenario.faults)
+        if isinstance(fault, Outage) and fault.at is not None and fault.lasts is not None
+    )
+    for pair in pairwise(scheduled):
+        (service, _, ended, _), (other, begins, _, _) = pair
+        # One that begins as another ends may be off by a rounding.
+        if service == other and ended - begins > _ROUNDING * ended:
+            (_, began, ended, i), (_, begin, end, j) = sorted(pair, key=itemgetter(3))
+            raise InvalidInput(
+                f"faults[{j}] must not overlap faults[{i}], which has copies of {service!r} down "
+                f"from {began:.12g} to {ended:.12g} s, got {begin:.12g} to {end:.12g} s: what is "
+                "down cannot go down again; let it begin later, or make one outage of both"
+            )
+
+
 def _known(where: str, name: str, known: Collection[str], what: str) -> None:
     if name not in known:
         raise InvalidInput(f"{where} must name {what}, got {name!r}: {nearest(name, known)}")
@@ -173,6 +208,35 @@ def _sides(fault: LinkFault) -> Sequence[str]:
 def _labels(service: Service) -> set[str]:
     steps = [step for handler in service.handlers.values() for step in flatten(handler.steps)]
     return {step.label for step in steps if isinstance(step, Work)}
+
+
+def _idle_workers(service: Service, scenario: "Scenario") -> Iterator[str]:
+    """Say how many workers never have anything to do, because partitions have one worker each.
+
+    Only where the ordered topics are all that comes to the service: calls, unordered deliveries
+    and what a retry topic brings again are for every worker.
+    """
+    ways = [
+        (type(mention.step), name_of(mention.step))
+        for mention in mentions(scenario.traffic, scenario.services)
+    ]
+    names = [name for name in service.handlers if name in {name for _, name in ways}]
+    called = {name for way, name in ways if way is Call}
+    policies = [_policy(service.handlers[name], scenario) for name in names]
+    broker = scenario.broker
+    if broker is None or not names or not called.isdisjoint(names):
+        return
+    if not all(policy and policy.ordered and not policy.retry_topic for policy in policies):
+        return
+    workers = service.most_instances * service.workers
+    partitions = sum(map(broker.partitions_of, names))
+    if (idle := workers - partitions) > 0:
+        yield (
+            f"{service.name!r} {'has' if service.autoscale is None else 'can have'} {workers} "
+            f"workers for the {partitions} partition{'s' if partitions > 1 else ''} of "
+            f"{' and '.join(names)}: {idle} {'stay' if idle > 1 else 'stays'} idle; "
+            "add partitions, or take workers away"
+        )
 
 
 def _redrives(scenario: "Scenario") -> None:
@@ -198,10 +262,15 @@ def _redrives(scenario: "Scenario") -> None:
             )
 
 
+def _policy(handler: Handler, scenario: "Scenario") -> Delivery | None:
+    """Return how the broker delivers to a handler; None without a broker."""
+    if handler.delivery is None and scenario.broker is not None:
+        return scenario.broker.delivery
+    return handler.delivery
+
+
 def _has_dead_letters(scenario: "Scenario", handler: Handler) -> bool:
-    policy = handler.delivery
-    if policy is None and scenario.broker is not None:
-        policy = scenario.broker.delivery
+    policy = _policy(handler, scenario)
     return policy is not None and policy.dead_letter and policy.guarantee == "at_least_once"
 
 

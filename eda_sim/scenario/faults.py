@@ -24,25 +24,44 @@ from eda_sim.scenario.distributions import Constant, Distribution
 BROKER = "broker"  # how the sides of a link call the broker
 
 
-def _scheduled_or_random(fault: Any, or_always: bool = False) -> None:
-    if or_always and (fault.at, fault.lasts, fault.mtbf, fault.mttr) == (None, None, None, None):
-        return
-    scheduled = fault.at is not None, fault.lasts is not None
-    random = fault.mtbf is not None, fault.mttr is not None
-    if (scheduled, random) not in (((True, True), (False, False)), ((False, False), (True, True))):
-        given = ", ".join(
-            f"{name}={value}"
+@description
+class Timed:
+    """What all faults share: when they happen, and that this is said in one way.
+
+    The settings stand in each fault, which puts them in the order in which people give them.
+    """
+
+    @model_validator(mode="after")
+    def _when(self: Any) -> Any:
+        given = {
+            name: value
             for name in ("at", "lasts", "mtbf", "mttr")
-            if (value := getattr(fault, name)) is not None
-        )
-        raise ValueError(
-            "must be either scheduled (at= and lasts=) or random (mtbf= and mttr=), "
-            f"got {given or 'neither'}"
-        )
+            if (value := getattr(self, name)) is not None
+        }
+        if set(given) not in self._may_be_given():
+            said = ", ".join(f"{name}={value}" for name, value in given.items())
+            raise ValueError(
+                "must be either scheduled (at= and lasts=) or random (mtbf= and mttr=), "
+                f"got {said or 'neither'}"
+            )
+        return self
+
+    @staticmethod
+    def _may_be_given() -> list[set[str]]:
+        return [{"at", "lasts"}, {"mtbf", "mttr"}]
 
 
 @description
-class Outage:
+class TimedOrAlways(Timed):
+    """A fault that lasts for the whole run if nothing is said."""
+
+    @staticmethod
+    def _may_be_given() -> list[set[str]]:
+        return [*Timed._may_be_given(), set()]
+
+
+@description
+class Outage(Timed):
     """``instances`` copies of ``service`` are down (all of them, if not said).
 
     Attempts in progress on them die, calls are refused while no copy is up, and
@@ -62,14 +81,9 @@ class Outage:
     mttr: PositiveSeconds | None = None
     kind: Literal["outage"] = "outage"
 
-    @model_validator(mode="after")
-    def _when(self) -> "Outage":
-        _scheduled_or_random(self)
-        return self
-
 
 @description
-class Slowdown:
+class Slowdown(Timed):
     """Work that ``service`` starts meanwhile takes ``factor`` times as long.
 
     >>> Slowdown("payment", factor=10, at=300, lasts=60).factor
@@ -84,14 +98,9 @@ class Slowdown:
     mttr: PositiveSeconds | None = None
     kind: Literal["slowdown"] = "slowdown"
 
-    @model_validator(mode="after")
-    def _when(self) -> "Slowdown":
-        _scheduled_or_random(self)
-        return self
-
 
 @description
-class BrokerOutage:
+class BrokerOutage(Timed):
     """The broker is down.
 
     Publishers wait, fail or lose their message, as ``Broker.when_unreachable`` says; nothing
@@ -104,17 +113,12 @@ class BrokerOutage:
     mttr: PositiveSeconds | None = None
     kind: Literal["broker_outage"] = "broker_outage"
 
-    @model_validator(mode="after")
-    def _when(self) -> "BrokerOutage":
-        _scheduled_or_random(self)
-        return self
-
 
 Side = Annotated[Sequence[Name], Field(min_length=1), freeze_sequence]
 
 
 @description
-class Partition:
+class Partition(Timed):
     """Nothing passes between two sides of the network, in either direction.
 
     A side is a list of services, sources of traffic and ``"broker"``. A call that cannot
@@ -130,8 +134,7 @@ class Partition:
     kind: Literal["partition"] = "partition"
 
     @model_validator(mode="after")
-    def _when(self) -> "Partition":
-        _scheduled_or_random(self)
+    def _two_sides(self) -> "Partition":
         if both := sorted(set(self.side) & set(self.other)):
             raise ValueError(
                 f"must have two different sides, got {both[0]!r} on both: leave it out"
@@ -143,7 +146,7 @@ Between = Annotated[Sequence[Name], Field(min_length=2, max_length=2), freeze_se
 
 
 @description
-class Loss:
+class Loss(TimedOrAlways):
     """A message gets lost with ``probability`` on a link (on all links, if not said).
 
     What a lost message means depends on who sent it: a call waits for its timeout, a
@@ -159,14 +162,9 @@ class Loss:
     mttr: PositiveSeconds | None = None
     kind: Literal["loss"] = "loss"
 
-    @model_validator(mode="after")
-    def _when(self) -> "Loss":
-        _scheduled_or_random(self, or_always=True)
-        return self
-
 
 @description
-class Duplicates:
+class Duplicates(TimedOrAlways):
     """A call or a delivery arrives twice with ``probability`` on a link."""
 
     probability: Probability
@@ -177,14 +175,9 @@ class Duplicates:
     mttr: PositiveSeconds | None = None
     kind: Literal["duplicates"] = "duplicates"
 
-    @model_validator(mode="after")
-    def _when(self) -> "Duplicates":
-        _scheduled_or_random(self, or_always=True)
-        return self
-
 
 @description
-class Reordering:
+class Reordering(TimedOrAlways):
     """A call or a delivery is held up by ``delay`` with ``probability``: others overtake it."""
 
     probability: Probability
@@ -196,14 +189,9 @@ class Reordering:
     mttr: PositiveSeconds | None = None
     kind: Literal["reordering"] = "reordering"
 
-    @model_validator(mode="after")
-    def _when(self) -> "Reordering":
-        _scheduled_or_random(self, or_always=True)
-        return self
-
 
 @description
-class PoisonMessages:
+class PoisonMessages(Timed):
     """Of the requests that start meanwhile, ``probability`` fail for good at a work of ``service``.
 
     Which work: the one with ``label``, or all of them.
@@ -218,14 +206,9 @@ class PoisonMessages:
     mttr: PositiveSeconds | None = None
     kind: Literal["poison_messages"] = "poison_messages"
 
-    @model_validator(mode="after")
-    def _when(self) -> "PoisonMessages":
-        _scheduled_or_random(self)
-        return self
-
 
 @description
-class BadDeployment:
+class BadDeployment(Timed):
     """Work that ``service`` starts meanwhile fails with ``probability``, until the rollback.
 
     The failures are transient: they may not meet another try. ``label`` narrows it to one
@@ -240,11 +223,6 @@ class BadDeployment:
     mtbf: PositiveSeconds | None = None
     mttr: PositiveSeconds | None = None
     kind: Literal["bad_deployment"] = "bad_deployment"
-
-    @model_validator(mode="after")
-    def _when(self) -> "BadDeployment":
-        _scheduled_or_random(self)
-        return self
 
 
 ServiceFault = Outage | Slowdown | PoisonMessages | BadDeployment

@@ -102,7 +102,8 @@ class Scenario:
         for name in sorted(settings.keys() - own):
             copy = changed(copy, name, settings[name])
         # Together, because one at a time they may not fit: a shorter duration and warm-up.
-        return replace(copy, **{name: settings[name] for name in settings.keys() & own})
+        together = {name: settings[name] for name in settings.keys() & own}
+        return replace(copy, **together) if together else copy
 
     # -- plain data --------------------------------------------------------------
 
