@@ -15,11 +15,20 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from eda_sim import Run, Scenario, order_chain, order_pubsub, simulate
+from eda_sim import (
+    Delivery,
+    EdaSimWarning,
+    InvalidInput,
+    Run,
+    Scenario,
+    order_chain,
+    order_pubsub,
+    simulate,
+)
 from eda_sim.catalog import CATALOG
 from eda_sim.cli import app
 from eda_sim.cli.files import json_text
-from eda_sim.cli.inputs import parameters, parsed_setting, scenario_of
+from eda_sim.cli.inputs import parameters, parsed_setting, scenario_of, scenarios_over
 from eda_sim.experiments.compare import compare
 
 SHORT = ("--set", "duration=6", "--set", "warmup=1")
@@ -94,6 +103,8 @@ def test_help_has_examples_that_work() -> None:
         settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
         for name in set(words) & set(CATALOG):
             scenario_of(name, settings)
+            for over in (words[i + 1] for i, word in enumerate(words) if word == "--over"):
+                assert len(scenarios_over(name, over, settings)) > 1
         options = {word for word in words if word.startswith("--")}
         assert all(option in ok(command, "--help") for option in options)
 
@@ -249,6 +260,22 @@ def test_run_as_json_is_the_run() -> None:
     assert (data["seed"], data["scenario"]) == (3, run.scenario.name)
 
 
+def test_run_says_why_orders_went_wrong() -> None:
+    """The fault or setting behind each kind of wrong effect, with the number of them."""
+    outage = ["order_chain", "--set", "duration=20", "--set", "warmup=0", "--set", "outage_at=10"]
+    fault = "faults[0] = Outage('payment', at=10.0, lasts=60.0)"
+    printed = ok("run", *outage)
+    assert "audit: why" in printed
+    assert fault in printed
+    found = json.loads(ok("run", *outage, "--json"))["audit"]
+    refused_ = [row for row in found if row["what"] == "refused"]
+    assert [(row["by"], row["problem"]) for row in refused_] == [(fault, "missing")]
+    run = simulate(order_chain(duration=20, warmup=0, outage_at=10))
+    assert refused_[0]["effects"] == (run.audit()["what"] == "refused").sum()
+    assert sum(row["effects"] for row in found) == len(run.audit())
+    assert "audit" not in ok("run", "fan_out", "--set", "duration=2", "--set", "warmup=0")
+
+
 def _no(constant: str) -> None:
     raise AssertionError(f"{constant} is not JSON")
 
@@ -346,6 +373,90 @@ def test_compare_draws_a_picture(elsewhere: Path) -> None:
     assert os.listdir() == ["both.svg"]
 
 
+def test_compare_over_the_values_of_one_setting() -> None:
+    """One scenario under several values: a column each, the first the baseline, as compare()."""
+    data = json.loads(
+        ok("compare", "order_pubsub", *SHORT, "--over", "max_attempts=1, 4", "-n", "2", "--json"),
+        parse_constant=_no,
+    )
+    architectures = {
+        f"max_attempts={n}": order_pubsub(duration=6, warmup=1, max_attempts=n) for n in (1, 4)
+    }
+    expected = compare(architectures, replications=2, progress=False)
+    assert data == json.loads(json_text({"seed": 0, **expected.to_dict()}))
+    assert data["architectures"] == ["max_attempts=1", "max_attempts=4"]
+    assert list(data["differences"]) == ["max_attempts=4"]
+
+
+def test_compare_over_a_path_of_a_file(chain_file: Path) -> None:
+    """In a file the setting is a path, and the tables are headed by it."""
+    printed = ok("compare", chain_file, "--over", "payment.workers=4,8,2", "-n", "2")
+    assert all(f"payment.workers={n}" in printed for n in (4, 8, 2))
+    assert "payment.workers=2 minus payment.workers=4, paired" in printed
+
+
+def test_values_are_apart_where_a_comma_is_in_no_bracket() -> None:
+    """A whole part can be a value, as it can after --set."""
+    over = "network=[{kind: constant, value: 0}, 1],{kind: exponential, mean: 0.5}"
+    wrong = "--set network must be"
+    with pytest.raises(InvalidInput, match="network must be a description"):
+        scenarios_over("order_chain", over)
+    with pytest.raises(InvalidInput, match=wrong):
+        scenarios_over("order_chain", "network=3,[")
+    found = scenarios_over("order_chain", over.replace("[{", "{").replace(", 1]", ""))
+    assert list(found) == [
+        "network={kind: constant, value: 0}",
+        "network={kind: exponential, mean: 0.5}",
+    ]
+    assert [scenario.network.mean for scenario in found.values()] == [0, 0.5]
+
+
+# -- what is odd -----------------------------------------------------------------------
+
+IDLE = "'payment' has {} workers for the 8 partitions of OrderPlaced: {} stay idle"
+
+
+@pytest.fixture
+def ordered_file(tmp_path: Path) -> Path:
+    """A scenario file with 10 workers for 8 partitions."""
+    ordered = Delivery(ordered=True)
+    scenario = order_pubsub(duration=6, warmup=1, payment_workers=8)
+    path = tmp_path / "ordered.yaml"
+    with pytest.warns(EdaSimWarning):
+        scenario.replace("broker.delivery", ordered).replace("payment.workers", 10).to_yaml(path)
+    return path
+
+
+def test_what_is_odd_is_one_line_and_changes_nothing(ordered_file: Path) -> None:
+    """A warning goes to stderr, once; stdout and the exit code are as ever."""
+    result = cli("run", ordered_file, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["summary"]["requests"] > 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: " + IDLE.format(10, 2))
+
+
+def test_only_what_was_typed_is_odd(ordered_file: Path) -> None:
+    """Settings that mend it leave nothing to warn of; each value of --over is looked at."""
+    assert cli("show", ordered_file, "--set", "broker.partitions=10").stderr == ""
+    result = cli("compare", ordered_file, "--over", "payment.workers=8,9,12", "-n", "2")
+    assert result.exit_code == 0
+    assert [line.split(";")[0] for line in result.stderr.splitlines()] == [
+        "warning: " + IDLE.format(9, "1").replace("stay idle", "stays idle"),
+        "warning: " + IDLE.format(12, 4),
+    ]
+    same = cli("compare", ordered_file, "--over", "drain=1,2", "-n", "2").stderr
+    assert same.startswith("warning: " + IDLE.format(10, 2))
+    assert same.count("\n") == 1
+
+
+def test_a_program_warns_in_one_line_too(ordered_file: Path) -> None:
+    """Nothing of Python's own way to show a warning is seen."""
+    done = in_a_process("show", str(ordered_file))
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.startswith("warning: 'payment' has 10 workers")
+
+
 # -- what is refused -------------------------------------------------------------------
 
 
@@ -382,6 +493,25 @@ def test_compare_draws_a_picture(elsewhere: Path) -> None:
         ("compare order_chain order_pubsub --plot both.xyz", "both.xyz must end in a picture"),
         ("compare order_chain fan_out --set payment_workers=8", "fan_out has no setting"),
         ("compare", "Missing argument"),
+        (
+            "compare order_chain order_pubsub --over rate=1,2",
+            "--over compares one architecture, got",
+        ),
+        (
+            "compare order_chain --over rate=1,2 --over payment_workers=1,2",
+            "--over must be given once",
+        ),
+        ("compare order_chain --over rate", "--over must be key=value,value, got 'rate'"),
+        ("compare order_chain --over =1,2", "--over must be key=value,value, got '=1,2'"),
+        ("compare order_chain --over rate=1", "--over rate must have two values or more, got '1'"),
+        ("compare order_chain --over rate=1,1.0", "--over rate has 1 twice: name different values"),
+        ("compare order_chain --over rat=1,2", "order_chain has no setting 'rat': did you mean"),
+        ("compare order_chain --over rate=20,fast", "Poisson.rate must be a number, got 'fast'"),
+        (
+            "compare order_chain --over rate=2,3 --set rate=4",
+            "rate is given by --set and by --over",
+        ),
+        ("compare order_chain --over", "Option '--over' requires an argument"),
         ("show", "NAME|FILE is missing"),
         ("show order_chain --format gif", "Invalid value for '--format'"),
         ("show order_chain --format png", "--format png must come with --out FILE"),
@@ -408,7 +538,9 @@ def test_no_setting_of_the_catalogue_breaks_the_program(name: str) -> None:
         for value in ("0", "-1", "word", "null", "true", "[1]", "{a: 1}", "1e308", "0.5"):
             result = cli("show", name, "--set", f"{key}={value}")
             assert result.exit_code in (0, 2), (key, value, result.exception)
-            assert len(result.stderr.splitlines()) == (result.exit_code == 2), (key, value)
+            said = result.stderr.splitlines()
+            errors = [line for line in said if not line.startswith("warning: ")]
+            assert len(errors) == (result.exit_code == 2), (key, value)
 
 
 def test_a_failure_while_running_is_one_line_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ will go included.
 """
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from eda_sim.cli.group import OneLineErrors
-from eda_sim.cli.inputs import catalogue, scenario_of
+from eda_sim.cli.inputs import catalogue, scenario_of, scenarios_over
 from eda_sim.errors import InvalidInput
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from eda_sim.scenario.scenario import Scenario
 
 app = typer.Typer(
     cls=OneLineErrors,
@@ -189,7 +192,7 @@ def run(
     eda-sim run my_system.yaml --set payment.workers=8 --out results/
     """
     from eda_sim.cli.files import check_directory, json_text, write_run
-    from eda_sim.cli.tables import run_tables, verdicts
+    from eda_sim.cli.tables import audited, run_tables, verdicts
     from eda_sim.cli.tables import show as show_tables
 
     if out is not None:
@@ -204,6 +207,7 @@ def run(
         "summary": done.summary().to_dict(),
         "services": done.services().to_dict("index"),
         "ledger": verdicts(done),
+        "audit": audited(done),
     }
     if out is not None:
         write_run(done, facts, out)
@@ -227,6 +231,14 @@ def compare(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw it to a file, as .png, .svg or .pdf.")
     ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over",
+            metavar="KEY=A,B,C",
+            help="Compare one architecture under several values of a setting, the baseline first.",
+        ),
+    ] = None,
 ) -> None:
     """Compare architectures on the same orders and luck, with the interval of every difference.
 
@@ -234,6 +246,7 @@ def compare(
 
     eda-sim compare order_chain order_pubsub --replications 20
     eda-sim compare order_chain order_pubsub --set rate=60 --plot rate60.png
+    eda-sim compare order_pubsub --over max_attempts=1,4
     """
     from eda_sim.cli.files import checked_picture, json_text, written
     from eda_sim.cli.tables import comparison_tables
@@ -243,7 +256,7 @@ def compare(
         if sources.count(source) > 1:
             raise InvalidInput(f"{source} is given twice: name different architectures")
     picture = None if plot is None else checked_picture(plot)
-    scenarios = {source: scenario_of(source, settings or ()) for source in sources}
+    scenarios = _side_by_side(sources, settings or (), over or ())
     from eda_sim.experiments.compare import compare as compare_scenarios
 
     comparison = compare_scenarios(
@@ -258,3 +271,18 @@ def compare(
         typer.echo(json_text({"seed": seed, **comparison.to_dict()}))
     else:
         show_tables(*comparison_tables(comparison))
+
+
+def _side_by_side(
+    sources: list[str], settings: Sequence[str], over: Sequence[str]
+) -> dict[str, "Scenario"]:
+    """Return what to compare, by name: the sources, or the one source under several values."""
+    if not over:
+        return {source: scenario_of(source, settings) for source in sources}
+    if len(over) > 1:
+        raise InvalidInput(f"--over must be given once, got {' and '.join(over)}: vary one setting")
+    if len(sources) > 1:
+        raise InvalidInput(
+            f"--over compares one architecture, got {' and '.join(sources)}: name one of them"
+        )
+    return scenarios_over(sources[0], over[0], settings)

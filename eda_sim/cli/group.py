@@ -1,13 +1,18 @@
-"""How the program ends: one line on stderr and an exit code for whatever went wrong."""
+"""How the program ends: one line on stderr and an exit code for whatever went wrong.
 
-from collections.abc import Sequence
+What is odd but not wrong is one line on stderr too, and changes nothing else.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
 
-from eda_sim.errors import EdaSimError, InvalidInput
+from eda_sim.errors import EdaSimError, EdaSimWarning, InvalidInput
 
 WRONG_INPUT = 2
 CANNOT_GO_ON = 1
@@ -33,7 +38,8 @@ class OneLineErrors(TyperGroup):
         if not standalone_mode:
             return run()
         try:
-            code = run()
+            with _one_line_warnings():
+                code = run()
         except EdaSimError as error:
             wrong = isinstance(error, InvalidInput)
             _end(f"error: {error}", WRONG_INPUT if wrong else CANNOT_GO_ON)
@@ -44,6 +50,25 @@ class OneLineErrors(TyperGroup):
         if code == INTERRUPTED:
             _end("interrupted", INTERRUPTED)
         raise SystemExit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """Write each of this package's warnings as one line, once; others as Python does."""
+    shown: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EdaSimWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, EdaSimWarning):
+                usual(message, category, *where, **more)
+            elif str(message) not in shown:
+                shown.add(str(message))
+                typer.echo(f"warning: {message}", err=True)
+
+        warnings.showwarning = cast(Any, show)
+        yield
 
 
 def _end_usage(error: Exception) -> NoReturn:

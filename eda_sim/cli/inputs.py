@@ -4,17 +4,18 @@
 catalogue wins, ``./name`` is always a file. ``--set key=value`` gives a
 catalogue function its keyword argument; any other key, and every key for a
 file, is a path of ``Scenario.replace``. Keyword arguments come first, then the
-paths in the order typed.
+paths in the order typed. ``--over key=a,b`` is one ``--set`` for each value.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, getdoc, signature
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eda_sim.errors import InvalidInput, nearest
+from eda_sim.errors import EdaSimWarning, InvalidInput, nearest, warn
 
 if TYPE_CHECKING:
     from eda_sim.scenario.scenario import Scenario
@@ -29,13 +30,72 @@ def scenario_of(source: str, settings: Sequence[str] = ()) -> "Scenario":
     Raises:
         InvalidInput: one line, with the nearest known name where there is one.
     """
-    given = dict(parsed_setting(setting) for setting in settings)
+    from eda_sim.scenario.checks import oddities
+
+    # On the way to what was typed a scenario may be odd in ways that the next setting mends.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EdaSimWarning)
+        scenario = _scenario_of(source, dict(map(parsed_setting, settings)))
+    for oddity in oddities(scenario):
+        warn(oddity)
+    return scenario
+
+
+def _scenario_of(source: str, given: Mapping[str, Any]) -> "Scenario":
     if source in (functions := catalogue()):
         return _built(source, functions[source], given)
     scenario = _read(source, functions)
     for path, value in given.items():
         scenario = scenario.replace(path, value)
     return scenario
+
+
+def scenarios_over(source: str, over: str, settings: Sequence[str] = ()) -> dict[str, "Scenario"]:
+    """Return what ``NAME|FILE`` becomes under each value of ``--over key=a,b,c``, by ``key=a``.
+
+    Raises:
+        InvalidInput: one line, also if there are fewer than two values, or two alike.
+    """
+    key, equals, typed = (part.strip() for part in over.partition("="))
+    if not key or not equals:
+        raise InvalidInput(
+            f"--over must be key=value,value, got {over!r}: write e.g. --over max_attempts=1,4"
+        )
+    if key in (parsed_setting(setting)[0] for setting in settings):
+        raise InvalidInput(f"{key} is given by --set and by --over: leave one of them out")
+    values = _apart(typed)
+    if len(values) < 2:
+        raise InvalidInput(
+            f"--over {key} must have two values or more, got {typed!r}: put a comma between them"
+        )
+    read = [_value(key, value) for value in values]
+    for value, meant in zip(values, read, strict=True):
+        if read.count(meant) > 1:
+            raise InvalidInput(f"--over {key} has {value} twice: name different values")
+    return {
+        f"{key}={value}": scenario_of(source, [*settings, f"{key}={value}"]) for value in values
+    }
+
+
+def _apart(typed: str) -> list[str]:
+    """Split at the commas that stand in no bracket and no quotes.
+
+    >>> _apart("1, 4"), _apart("[1, 2],{kind: constant, value: 0}"), _apart("'a,b',c")
+    (['1', '4'], ['[1, 2]', '{kind: constant, value: 0}'], ["'a,b'", 'c'])
+    """
+    values, depth, quote = [""], 0, ""
+    for letter in typed:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        else:
+            depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and not quote and depth == 0:
+            values.append("")
+        else:
+            values[-1] += letter
+    return [value.strip() for value in values]
 
 
 def catalogue() -> Mapping[str, Callable[..., "Scenario"]]:
