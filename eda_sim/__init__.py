@@ -21,18 +21,23 @@ from eda_sim.units import day, hour, minute, ms, second
 
 if TYPE_CHECKING:
     from eda_sim.catalog import (
+        consumer_group,
         event_bus,
         event_flow,
         fan_out,
         order_chain,
+        order_crash,
         order_pubsub,
+        retry_ladder,
+        retry_storm,
         service_chain,
         town_announcement,
         town_conversation,
     )
-    from eda_sim.errors import EdaSimError, InvalidInput, SimulationError
+    from eda_sim.errors import EdaSimError, EdaSimWarning, InvalidInput, SimulationError
     from eda_sim.experiments.compare import Comparison, compare
     from eda_sim.results.run import Run
+    from eda_sim.scenario.alerts import Alert
     from eda_sim.scenario.broker import Broker, Topic
     from eda_sim.scenario.delivery import (
         Backoff,
@@ -93,12 +98,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "catalog": (
-        "event_bus event_flow fan_out order_chain order_pubsub service_chain "
-        "town_announcement town_conversation"
+        "consumer_group event_bus event_flow fan_out order_chain order_crash order_pubsub "
+        "retry_ladder retry_storm service_chain town_announcement town_conversation"
     ),
-    "errors": "EdaSimError InvalidInput SimulationError",
+    "errors": "EdaSimError EdaSimWarning InvalidInput SimulationError",
     "experiments.compare": "Comparison compare",
     "results.run": "Run",
+    "scenario.alerts": "Alert",
     "scenario.broker": "Broker Topic",
     "scenario.delivery": "Backoff CircuitBreaker Deduplication Delivery Retry RetryBudget",
     "scenario.distributions": (
@@ -127,6 +133,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "Alert",
     "Autoscale",
     "Backoff",
     "BadDeployment",
@@ -143,6 +150,7 @@ __all__ = [
     "Diurnal",
     "Duplicates",
     "EdaSimError",
+    "EdaSimWarning",
     "Empirical",
     "Exponential",
     "Gamma",
@@ -180,6 +188,7 @@ __all__ = [
     "Work",
     "ZipfKeys",
     "compare",
+    "consumer_group",
     "day",
     "describe",
     "draw_comparison",
@@ -199,7 +208,10 @@ __all__ = [
     "minute",
     "ms",
     "order_chain",
+    "order_crash",
     "order_pubsub",
+    "retry_ladder",
+    "retry_storm",
     "second",
     "service_chain",
     "simulate",

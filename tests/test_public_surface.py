@@ -9,6 +9,7 @@ import pytest
 import eda_sim
 
 SURFACE = [
+    "Alert",
     "Autoscale",
     "Backoff",
     "BadDeployment",
@@ -25,6 +26,7 @@ SURFACE = [
     "Diurnal",
     "Duplicates",
     "EdaSimError",
+    "EdaSimWarning",
     "Empirical",
     "Exponential",
     "Gamma",
@@ -62,6 +64,7 @@ SURFACE = [
     "Work",
     "ZipfKeys",
     "compare",
+    "consumer_group",
     "day",
     "describe",
     "draw_comparison",
@@ -81,7 +84,10 @@ SURFACE = [
     "minute",
     "ms",
     "order_chain",
+    "order_crash",
     "order_pubsub",
+    "retry_ladder",
+    "retry_storm",
     "second",
     "service_chain",
     "simulate",

@@ -5,8 +5,9 @@ Each returns a ``Scenario``, which is data: print it, draw it, change it with
 probability a fraction. ``CATALOG`` finds each function by its name.
 
 >>> sorted(CATALOG)
-['event_bus', 'event_flow', 'fan_out', 'order_chain',
- 'order_pubsub', 'service_chain', 'town_announcement', 'town_conversation']
+['consumer_group', 'event_bus', 'event_flow', 'fan_out', 'order_chain', 'order_crash',
+ 'order_pubsub', 'retry_ladder', 'retry_storm', 'service_chain', 'town_announcement',
+ 'town_conversation']
 >>> CATALOG["order_chain"](payment_workers=8).service("payment").workers
 8
 """
@@ -16,10 +17,13 @@ from types import MappingProxyType
 from typing import Final
 
 from eda_sim.catalog.chains import service_chain
+from eda_sim.catalog.consumer_group import consumer_group
+from eda_sim.catalog.crash import order_crash
 from eda_sim.catalog.event_bus import event_bus
 from eda_sim.catalog.event_flow import event_flow
 from eda_sim.catalog.fan_out import fan_out
 from eda_sim.catalog.orders import order_chain, order_pubsub
+from eda_sim.catalog.retries import retry_ladder, retry_storm
 from eda_sim.catalog.town_square import town_announcement, town_conversation
 from eda_sim.scenario.scenario import Scenario
 
@@ -33,16 +37,24 @@ CATALOG: Final[Mapping[str, Callable[..., Scenario]]] = MappingProxyType(
         "town_announcement": town_announcement,
         "event_flow": event_flow,
         "event_bus": event_bus,
+        "retry_ladder": retry_ladder,
+        "retry_storm": retry_storm,
+        "consumer_group": consumer_group,
+        "order_crash": order_crash,
     }
 )
 
 __all__ = [
     "CATALOG",
+    "consumer_group",
     "event_bus",
     "event_flow",
     "fan_out",
     "order_chain",
+    "order_crash",
     "order_pubsub",
+    "retry_ladder",
+    "retry_storm",
     "service_chain",
     "town_announcement",
     "town_conversation",

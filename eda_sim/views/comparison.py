@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from eda_sim.errors import InvalidInput
 from eda_sim.results.words import count_text, number_text, seconds_text, share_text
-from eda_sim.views.canvas import in_lines, panels
+from eda_sim.views.canvas import in_lines, panels, size_of, text_width
 from eda_sim.views.description import attach
 from eda_sim.views.style import INK, LARGE, NORMAL, PALE, QUIET, SMALL, Look, looks, styled
 
@@ -92,9 +92,10 @@ def draw_comparison(
                 rows += [_difference(differences.loc[(n, metric)], n, first, look_of[n])
                          for n in others]  # fmt: skip
                 unit = " (percentage points)" if metric.endswith("_rate") else ""
-                _draw_rows(
-                    places[1], f"difference from {first}{unit}", rows[len(look_of) :], metric
-                )
+                label = f"difference from {first}{unit}"
+                if text_width(label, NORMAL, bold=True) > size_of(places[1])[0]:
+                    label = f"difference{unit}"
+                _draw_rows(places[1], label, rows[len(look_of) :], metric)
             words.append(_said(metric, rows))
         finding = title or _finding(comparison, chosen[0], differences, first, others)
         _put_title(figure, ax, f"{finding}\n{comparison.title()}")
