@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from eda_sim.errors import InvalidInput
 from eda_sim.results.words import count_text, number_text, seconds_text, share_text
-from eda_sim.views.canvas import in_lines, panels, size_of, text_width
+from eda_sim.views.canvas import in_lines, panels
 from eda_sim.views.description import attach
 from eda_sim.views.style import INK, LARGE, NORMAL, PALE, QUIET, SMALL, Look, looks, styled
 
@@ -30,6 +30,7 @@ METRICS = (
     "response_time_p50", "response_time_p99", "completion_time_p99", "ok_rate", "inconsistent_rate",
 )  # fmt: skip
 _LABEL = 18  # characters of a name in one line
+_MOST_LETTERS = 45  # of a title above differences
 _WIDTH = 13.0  # inches
 
 
@@ -93,7 +94,7 @@ def draw_comparison(
                          for n in others]  # fmt: skip
                 unit = " (percentage points)" if metric.endswith("_rate") else ""
                 label = f"difference from {first}{unit}"
-                if text_width(label, NORMAL, bold=True) > size_of(places[1])[0]:
+                if len(label) > _MOST_LETTERS:
                     label = f"difference{unit}"
                 _draw_rows(places[1], label, rows[len(look_of) :], metric)
             words.append(_said(metric, rows))
