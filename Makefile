@@ -39,13 +39,14 @@ UNTOUCHED := IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" MPLCONFIGDIR="$(CURDIR)/$(VE
 run = @echo "python -m $(1)"; $(IN_VENV) $(UNTOUCHED) $(VENV)/bin/python -m $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test test-unit test-notebooks check format notebooks bench figure \
-        constraints clean stale
+.PHONY: help install lab test test-unit test-notebooks nightly check format notebooks bench \
+        figure constraints clean stale
 
 help:
 	@echo "make lab          open the notebooks in JupyterLab"
 	@echo "make test         run the unit tests and every notebook"
 	@echo "make check        lint, format, types and the import contract"
+	@echo "make nightly      try the laws on five hundred random systems that nobody has tried"
 	@echo "make notebooks    re-execute every notebook and store its outputs"
 	@echo "make bench        measure the engine against SimPy written by hand"
 	@echo "make figure       draw the figure of README.md anew"
@@ -85,6 +86,10 @@ test-unit: $(STAMP)
 test-notebooks: $(STAMP)
 	$(call run,pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
 	  --nbval-cell-timeout=$(CELL_TIMEOUT) --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks)
+
+nightly: $(STAMP)
+	$(call run,pytest -n $(WORKERS) --hypothesis-profile=nightly tests/test_failure_laws.py \
+	  tests/test_audit.py tests/test_delivery_laws.py tests/test_right_laws.py)
 
 check: $(STAMP)
 	$(call run,ruff check)
