@@ -191,8 +191,8 @@ def _crashes(
     crashes = max(1, ceil((end - at) / every))
     if crashes > MOST_CRASHES:
         raise InvalidInput(
-            f"crash_every must leave at most {MOST_CRASHES} crashes until {end:g} s, got {every!r}, "
-            f"which makes {crashes:.3g}: crash less often, or end sooner"
+            f"crash_every must leave at most {MOST_CRASHES} crashes until {end:g} s, "
+            f"got {every!r}, which makes {crashes:.3g}: crash less often, or end sooner"
         )
     times = (at + n * every for n in range(crashes))
     return [Outage(_CRASHING, each, lasts, instances) for each in times]
