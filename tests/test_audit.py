@@ -242,6 +242,11 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
         called(Call("Pay"), faults=[Partition(["shop"], ["bank"], at=0.0, lasts=9.0)]),
         said("missing", "cut_off", 0.0, "faults[0] = Partition(", RETRY),
     ),
+    "a network that loses what it has doubled": (
+        called(Call("Pay"), faults=[
+            Loss(1.0, ["shop", "bank"]), Duplicates(1.0, ["shop", "bank"])]),
+        said("missing", "lost_on_the_way", 0.0, "faults[0] = Loss(", RETRY),
+    ),
     "a message that is held up": (
         told(at=[0.0, 2.0], keys=UniformKeys(1),
              faults=[Reordering(1.0, Constant(5.0), at=0.0, lasts=1.0)]),
@@ -320,6 +325,29 @@ def test_one_request_can_be_asked_for() -> None:
     assert run.audit(0).empty
     with pytest.raises(InvalidInput, match=r"^request must be the id of one .*, got 10000000"):
         run.audit(10_000_000)
+
+
+def test_what_fails_beside_a_call_is_not_what_the_call_failed_for() -> None:
+    """Of two calls side by side the later failure is not to blame for what the earlier lacks."""
+    shop = Service("shop", on={"Buy": [takes(0.0, "greet"), Parallel([Call("Pay"), Call("Pack")])]})
+    bank = Service("bank", on={"Pay": [Work(Constant(1.0), "charge", transient=1.0)]})
+    store = Service("store", on={"Pack": [Work(Constant(2.0), "pack", transient=1.0)]})
+    found = simulate(world(Call("Buy"), [0.0], [shop, bank, store])).audit().set_index("label")
+    assert found["at"].to_dict() == {"charge": 1.0, "pack": 2.0}
+    assert found.loc["charge", "by"] == "bank.Pay[charge].transient = 1.0"
+    assert found.loc["pack", "by"] == "store.Pack[pack].transient = 1.0"
+
+
+def test_what_is_still_in_the_outbox_is_pending() -> None:
+    """The order is not half done for good: its event is written, and will go out."""
+    run = simulate(CASES["an event that is still in the outbox"][0])
+    assert run.ledger()["verdict"].tolist() == ["pending"]
+
+
+def test_a_refusal_is_written_down_with_the_outage_behind_it() -> None:
+    """Also in the table of mishaps: what, where, when and which fault."""
+    (row,) = simulate(CASES["a call to who is down"][0]).mishaps.itertuples()
+    assert (row.what, row.service, row.at, row.fault) == ("refused", "bank", 0.5, 0)
 
 
 def test_a_run_without_mishaps_has_nothing_to_explain() -> None:

@@ -35,11 +35,10 @@ def overtaken(run: "Run") -> pd.DataFrame:
     if run.requests["key"].is_unique:
         return pd.DataFrame(columns=list(COLUMNS))
     done = _first_times(run)
-    done = done.sort_values([*_QUEUE, "said_at"], kind="stable", ignore_index=True)
+    # What was said at one instant has no order: it is taken to be said as it was done.
+    done = done.sort_values([*_QUEUE, "said_at", "done_at"], kind="stable", ignore_index=True)
     queue = done.groupby(_QUEUE, observed=True, sort=False).ngroup().to_numpy()
-    row = _first_done_of_later(
-        queue, done["said_at"].to_numpy(float), done["done_at"].to_numpy(float)
-    )
+    row = _first_done_of_later(queue, done["done_at"].to_numpy(float))
     late = np.flatnonzero(row >= 0)
     found = done.iloc[late].reset_index(drop=True)
     first = done.iloc[row[late]].reset_index(drop=True)
@@ -68,21 +67,18 @@ def _first_times(run: "Run") -> pd.DataFrame:
     )
 
 
-def _first_done_of_later(queue: np.ndarray, said: np.ndarray, done: np.ndarray) -> np.ndarray:
-    """Return, for each row, the row of its queue that was said later and done first, if before it.
+def _first_done_of_later(queue: np.ndarray, done: np.ndarray) -> np.ndarray:
+    """Return, for each row, the later row of its queue that was done first, if before it.
 
     Rows come queue by queue, each in the order of saying; -1 where there is none.
     """
     result = np.full(len(queue), -1)
-    best, pending = -1, -1  # the first done of all later ones; of those said at this same time
+    first = -1  # of all later rows the one that was done first
     for row in range(len(queue) - 1, -1, -1):
-        after = row + 1
-        if after == len(queue) or queue[after] != queue[row]:
-            best = pending = -1
-        elif said[after] != said[row]:
-            best = pending
-        if best >= 0 and done[best] < done[row]:
-            result[row] = best
-        if pending < 0 or done[row] < done[pending]:
-            pending = row
+        if row + 1 == len(queue) or queue[row + 1] != queue[row]:
+            first = -1
+        if first >= 0 and done[first] < done[row]:
+            result[row] = first
+        else:
+            first = row
     return result
