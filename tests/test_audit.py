@@ -190,8 +190,8 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
         said("missing", "timed_out", 0.5, f"{PAY}.timeout = 0.5", RETRY),
     ),
     "an impatient caller of a slow callee": (
-        called(Call("Pay", timeout=2.0), faults=[Slowdown("bank", 3.0, at=0.0, lasts=1.0)],
-               at=[0.5]),
+        called(Call("Pay", timeout=2.0), at=[0.5], faults=[
+            Slowdown("bank", 3.0, at=0.0, lasts=1.0), Slowdown("shop", 3.0, at=0.25, lasts=1.0)]),
         said("missing", "timed_out", 2.5, "faults[0] = Slowdown(", RETRY),
     ),
     "a caller that asks again": (
@@ -327,9 +327,11 @@ def test_one_request_can_be_asked_for() -> None:
         run.audit(10_000_000)
 
 
-def test_what_fails_beside_a_call_is_not_what_the_call_failed_for() -> None:
+@pytest.mark.parametrize("calls", [["Pay", "Pack"], ["Pack", "Pay"]])
+def test_what_fails_beside_a_call_is_not_what_the_call_failed_for(calls: list[str]) -> None:
     """Of two calls side by side the later failure is not to blame for what the earlier lacks."""
-    shop = Service("shop", on={"Buy": [takes(0.0, "greet"), Parallel([Call("Pay"), Call("Pack")])]})
+    side_by_side = Parallel([Call(name) for name in calls])
+    shop = Service("shop", on={"Buy": [takes(0.0, "greet"), side_by_side]})
     bank = Service("bank", on={"Pay": [Work(Constant(1.0), "charge", transient=1.0)]})
     store = Service("store", on={"Pack": [Work(Constant(2.0), "pack", transient=1.0)]})
     found = simulate(world(Call("Buy"), [0.0], [shop, bank, store])).audit().set_index("label")
