@@ -128,7 +128,20 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
     "a message that arrives twice": (
         told(faults=[Duplicates(1.0)]),
         said("repeated", "doubled", 0.0, "faults[0] = Duplicates(1.0)",
-             "broker.delivery.guarantee = 'at_least_once'"),
+             "broker.delivery.idempotent = False"),
+    ),
+    "a call that arrives twice": (
+        called(Call("Pay"), faults=[Duplicates(1.0, ["shop", "bank"])]),
+        said("repeated", "doubled", 0.0, "faults[0] = Duplicates(", "faults[0] = Duplicates("),
+    ),
+    "two attempts side by side, each of which publishes": (
+        world(Publish("Sold"), [0.0], [
+            Service("stock", workers=2, on={"Sold": [takes(1.0), Publish("Taken")]}),
+            Service("press", on={"Taken": [takes(0.25, "print")]}),
+        ], broker=Broker(publish=Constant(0.5), delivery=Delivery(
+            TWICE, idempotent=True, ack_timeout=1.25))),
+        said("repeated", "acknowledgement_timed_out", 1.75,
+             "broker.delivery.ack_timeout = 1.25", "broker.delivery.guarantee = 'at_least_once'"),
     ),
     "a redrive of what was half done": (
         told([takes(1.0), Work(Constant(1.0), "file", permanent=1.0)],

@@ -21,6 +21,7 @@ from eda_sim.results.audit.settings import Settings
 from eda_sim.results.meant import Place
 from eda_sim.rules.mishaps import MISHAPS
 from eda_sim.rules.unfolding import message_number
+from eda_sim.scenario.delivery import Deduplication
 from eda_sim.scenario.faults import ServiceFault
 from eda_sim.scenario.steps import Call, Publish
 
@@ -174,10 +175,14 @@ class Judge:
             return settings.of_redrive(leg.service, leg.message.name, last.at)
         if leg.is_call:
             said = routes.messages[leg.message.number]
+            if last.what == "doubled":  # nobody has repeated it
+                return settings.of_fault(last.fault)
             return settings.of_call(said.node, said.on, "retry")
-        # What an idempotent handler does again it has forgotten.
-        idempotent = settings.delivery(leg).idempotent
-        return settings.of_delivery(leg, "idempotent" if idempotent else "guarantee")
+        memory = settings.delivery(leg).deduplication
+        has_forgotten = memory is not None and memory != Deduplication()
+        if has_forgotten or last.what == "doubled":
+            return settings.of_delivery(leg, "idempotent")
+        return settings.of_delivery(leg, "guarantee")
 
     # -- out of order ---------------------------------------------------------------
 
