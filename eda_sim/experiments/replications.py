@@ -106,12 +106,17 @@ def _pool(executor: Executor | None) -> Iterator[tuple[Executor, dict[Future[Sum
             future.cancel()
 
 
+# After so many idle seconds a process stops. Soon enough that none is left over for long, and
+# late enough that none stops just when there is something to do again.
+_IDLE = 600
+
+
 def _processes() -> Executor:
     """Return this machine's processes, started already."""
     from loky import get_reusable_executor
 
     with _deaf_to_interrupts():
-        pool: Executor = get_reusable_executor()
+        pool: Executor = get_reusable_executor(timeout=_IDLE)
         pool.submit(int)  # whatever comes first starts the processes
     return pool
 
