@@ -62,8 +62,8 @@ if TYPE_CHECKING:
         BrokerOutage,
         Duplicates,
         Loss,
+        NetworkPartition,
         Outage,
-        Partition,
         PoisonMessages,
         Reordering,
         Slowdown,
@@ -111,8 +111,8 @@ _HOMES = {
         "Constant Empirical Exponential Gamma LogNormal Pareto Recorded Uniform"
     ),
     "scenario.faults": (
-        "BadDeployment BrokerOutage Duplicates Loss Outage Partition PoisonMessages Reordering "
-        "Slowdown"
+        "BadDeployment BrokerOutage Duplicates Loss NetworkPartition Outage PoisonMessages "
+        "Reordering Slowdown"
     ),
     "scenario.redrive": "Redrive",
     "scenario.scenario": "Scenario",
@@ -158,11 +158,11 @@ __all__ = [
     "InvalidInput",
     "LogNormal",
     "Loss",
+    "NetworkPartition",
     "Outage",
     "Outbox",
     "Parallel",
     "Pareto",
-    "Partition",
     "PoisonMessages",
     "Poisson",
     "Publish",

@@ -29,8 +29,8 @@ from eda_sim.scenario.faults import (
     Duplicates,
     Fault,
     Loss,
+    NetworkPartition,
     Outage,
-    Partition,
     PoisonMessages,
     Reordering,
     Slowdown,
@@ -246,7 +246,15 @@ def _brokers(draw: st.DrawFn, names: tuple[str, ...]) -> Broker:
 # -- faults ------------------------------------------------------------------------------------
 
 LINK_FAULTS = (Loss, Duplicates, Reordering)
-KINDS = (*LINK_FAULTS, Outage, Slowdown, BrokerOutage, Partition, PoisonMessages, BadDeployment)
+KINDS = (
+    *LINK_FAULTS,
+    Outage,
+    Slowdown,
+    BrokerOutage,
+    NetworkPartition,
+    PoisonMessages,
+    BadDeployment,
+)
 
 scheduled = st.fixed_dictionaries({"at": ticks(0, 24), "lasts": ticks(1, 16)})
 random = st.fixed_dictionaries(
@@ -276,9 +284,9 @@ def _fault(
         return Slowdown(service.name, draw(st.sampled_from([0.5, 4.0])), **when)
     if kind is BrokerOutage:
         return BrokerOutage(**when)
-    if kind is Partition:
+    if kind is NetworkPartition:
         other = draw(st.lists(st.sampled_from(sides), min_size=1, max_size=2, unique=True))
-        return Partition([service.name], other, **when)
+        return NetworkPartition([service.name], other, **when)
     done = [step for handler in service.handlers.values() for step in flatten(handler.steps)]
     labels = sorted({step.label for step in done if isinstance(step, Work)})
     label = draw(maybe(st.sampled_from(labels))) if labels else None

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from eda_sim import Run
 from eda_sim.engine.links import touches
 from eda_sim.scenario.delivery import Deduplication
-from eda_sim.scenario.faults import BROKER, BrokerOutage, Duplicates, Outage, Partition
+from eda_sim.scenario.faults import BROKER, BrokerOutage, Duplicates, NetworkPartition, Outage
 from eda_sim.scenario.messages import flatten, handlers_of, mentions, name_of
 from eda_sim.scenario.steps import AnyStep, Call, Parallel, Publish, Send, Work
 from tests import test_delivery_laws, test_right_laws
@@ -337,7 +337,8 @@ def nobody_waits_for_a_worker_that_is_free(facts: Facts) -> None:
             for fault in here
             if (isinstance(fault, Outage) and fault.service == row.service)
             or (
-                isinstance(fault, (BrokerOutage, Partition)) and touches(fault, row.service, BROKER)
+                isinstance(fault, (BrokerOutage, NetworkPartition))
+                and touches(fault, row.service, BROKER)
             )
         ]
         assert excuses or row.service in busy

@@ -21,10 +21,10 @@ from eda_sim import (
     Duplicates,
     InvalidInput,
     Loss,
+    NetworkPartition,
     Outage,
     Outbox,
     Parallel,
-    Partition,
     PoisonMessages,
     Publish,
     RateLimit,
@@ -252,8 +252,8 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
         said("missing", "budget_exhausted", 10.0, f"{PAY}.retry = Retry(", f"{PAY}.retry = Retry("),
     ),
     "a network that lets nothing through": (
-        called(Call("Pay"), faults=[Partition(["shop"], ["bank"], at=0.0, lasts=9.0)]),
-        said("missing", "cut_off", 0.0, "faults[0] = Partition(", RETRY),
+        called(Call("Pay"), faults=[NetworkPartition(["shop"], ["bank"], at=0.0, lasts=9.0)]),
+        said("missing", "cut_off", 0.0, "faults[0] = NetworkPartition(", RETRY),
     ),
     "a network that loses what it has doubled": (
         called(Call("Pay"), faults=[

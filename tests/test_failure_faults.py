@@ -18,8 +18,8 @@ from eda_sim import (
     Exponential,
     InvalidInput,
     Loss,
+    NetworkPartition,
     Outage,
-    Partition,
     PoisonMessages,
     Poisson,
     Publish,
@@ -101,8 +101,8 @@ def lost(result: Run) -> int:
     "fault",
     [
         BrokerOutage(**CUT),
-        Partition(["broker"], ["stock"], **CUT),
-        Partition(["orders"], ["broker"], **CUT),
+        NetworkPartition(["broker"], ["stock"], **CUT),
+        NetworkPartition(["orders"], ["broker"], **CUT),
         Loss(0.05, ["broker", "stock"]),
         Loss(0.05, ["orders", "broker"]),
         Duplicates(0.05, ["broker", "stock"]),
@@ -147,7 +147,7 @@ def test_publishers_that_lose_say_ok() -> None:
 
 def test_nothing_is_dispatched_while_the_broker_is_cut_off() -> None:
     """No attempt at a delivery begins during a partition; all begin soon after it."""
-    result = run(Partition(["broker"], ["stock"], **CUT))
+    result = run(NetworkPartition(["broker"], ["stock"], **CUT))
     stock = result.attempts[result.attempts["service"] == "stock"]
     assert not stock["started_at"].between(5.0, 7.0, inclusive="neither").any()
     assert stock["started_at"].between(7.0, 7.2).sum() >= 8
@@ -155,7 +155,7 @@ def test_nothing_is_dispatched_while_the_broker_is_cut_off() -> None:
 
 def test_a_call_across_a_partition_ends_by_its_timeout() -> None:
     """A cut link is silent: the caller waits for exactly its timeout."""
-    result = run(Partition(["orders"], ["payment"], **CUT))
+    result = run(NetworkPartition(["orders"], ["payment"], **CUT))
     calls = result.calls[result.calls["service"] == "payment"]
     cut = calls[calls["started_at"].between(5.0, 6.9)]
     assert (cut["outcome"] == "timed_out").all()
@@ -254,7 +254,10 @@ def test_a_full_topic_may_drop() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Partition(["a"], ["a"], at=1, lasts=1), "must have two different sides, got 'a'"),
+        (
+            lambda: NetworkPartition(["a"], ["a"], at=1, lasts=1),
+            "must have two different sides, got 'a'",
+        ),
         (lambda: shop(Loss(0.1, ["orders", "stok"])), "got 'stok': did you mean 'stock'?"),
         (lambda: shop(BadDeployment("stock", 0.1, "pay", at=1, lasts=1)), "must name a work of"),
         (lambda: Loss(1.5), "Loss.probability must be <= 1, got 1.5"),

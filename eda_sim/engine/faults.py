@@ -18,8 +18,8 @@ from eda_sim.scenario.faults import (
     BROKER,
     BrokerOutage,
     Fault,
+    NetworkPartition,
     Outage,
-    Partition,
     Slowdown,
     target,
 )
@@ -125,7 +125,7 @@ class FaultActor:
 
     def _cut_off(self) -> Iterator[ServiceActor]:
         """Yield the services to which the broker cannot dispatch while this lasts."""
-        if isinstance(self._fault, (BrokerOutage, Partition)):
+        if isinstance(self._fault, (BrokerOutage, NetworkPartition)):
             for name, service in self._stage.services.items():
                 if touches(self._fault, name, BROKER):
                     yield service

@@ -20,8 +20,8 @@ from eda_sim.scenario.faults import (
     Fault,
     LinkFault,
     Loss,
+    NetworkPartition,
     Outage,
-    Partition,
     PoisonMessages,
     Reordering,
     Slowdown,
@@ -63,7 +63,7 @@ def touches(fault: Fault, one: str, other: str) -> bool:
     """Say whether a fault can trouble messages between two sides."""
     if isinstance(fault, BrokerOutage):
         return BROKER in (one, other)
-    if isinstance(fault, Partition):
+    if isinstance(fault, NetworkPartition):
         return (one in fault.side and other in fault.other) or (
             one in fault.other and other in fault.side
         )
@@ -113,14 +113,16 @@ class Link:
         self, stage: "Stage", conditions: list[Condition], address: str, source: str, place: int
     ) -> None:
         self._clock = stage.clock
-        self._cuts = [c for c in conditions if isinstance(c.fault, (BrokerOutage, Partition))]
+        self._cuts = [
+            c for c in conditions if isinstance(c.fault, (BrokerOutage, NetworkPartition))
+        ]
         self._losses: list[tuple[Condition, Chance]] = []
         self._doublings: list[tuple[Condition, Chance]] = []
         self._delays: list[tuple[Condition, Chance, Draw]] = []
         for condition in conditions:
             fault = condition.fault
             where = f"{address}/{fault.kind} {condition.number}"
-            if not isinstance(fault, LinkFault) or isinstance(fault, Partition):
+            if not isinstance(fault, LinkFault) or isinstance(fault, NetworkPartition):
                 continue
             chance = Chance(stage.luck.stream(where, source, place), fault.probability)
             if isinstance(fault, Loss):

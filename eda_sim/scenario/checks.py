@@ -20,8 +20,8 @@ from eda_sim.scenario.faults import (
     BadDeployment,
     BrokerOutage,
     LinkFault,
+    NetworkPartition,
     Outage,
-    Partition,
     PoisonMessages,
     ServiceFault,
 )
@@ -200,7 +200,7 @@ def _known(where: str, name: str, known: Collection[str], what: str) -> None:
 
 
 def _sides(fault: LinkFault) -> Sequence[str]:
-    if isinstance(fault, Partition):
+    if isinstance(fault, NetworkPartition):
         return (*fault.side, *fault.other)
     return tuple(fault.between or ())
 

@@ -118,7 +118,7 @@ Side = Annotated[Sequence[Name], Field(min_length=1), freeze_sequence]
 
 
 @description
-class Partition(Timed):
+class NetworkPartition(Timed):
     """Nothing passes between two sides of the network, in either direction.
 
     A side is a list of services, sources of traffic and ``"broker"``. A call that cannot
@@ -131,7 +131,7 @@ class Partition(Timed):
     lasts: PositiveSeconds | None = None
     mtbf: PositiveSeconds | None = None
     mttr: PositiveSeconds | None = None
-    kind: Literal["partition"] = "partition"
+    kind: Literal["network_partition"] = "network_partition"
 
     @model_validator(mode="after")
     def _two_sides(self) -> "Partition":
@@ -226,13 +226,13 @@ class BadDeployment(Timed):
 
 
 ServiceFault = Outage | Slowdown | PoisonMessages | BadDeployment
-LinkFault = Partition | Loss | Duplicates | Reordering
+LinkFault = NetworkPartition | Loss | Duplicates | Reordering
 
 Fault = Annotated[
     Outage
     | Slowdown
     | BrokerOutage
-    | Partition
+    | NetworkPartition
     | Loss
     | Duplicates
     | Reordering
@@ -245,13 +245,13 @@ Fault = Annotated[
 def target(fault: Fault) -> str:
     """Return whom a fault hits, readably.
 
-    >>> target(Partition(["orders"], ["broker"], at=1, lasts=1))
+    >>> target(NetworkPartition(["orders"], ["broker"], at=1, lasts=1))
     'orders | broker'
     """
     if isinstance(fault, ServiceFault):
         return fault.service
     if isinstance(fault, BrokerOutage):
         return BROKER
-    if isinstance(fault, Partition):
+    if isinstance(fault, NetworkPartition):
         return f"{', '.join(fault.side)} | {', '.join(fault.other)}"
     return " | ".join(fault.between) if fault.between else "every link"

@@ -24,7 +24,7 @@ MOST_TOLD = 12
 _NAMES = {
     "outage": "{} down",
     "broker_outage": "{} down",
-    "partition": "{} cut off",
+    "network_partition": "{} cut off",
     "loss": "loss on {}",
     "duplicates": "duplicates on {}",
     "reordering": "reordering on {}",
