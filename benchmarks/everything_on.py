@@ -15,7 +15,7 @@ from eda_sim import (
     Call,
     CircuitBreaker,
     Deduplication,
-    Delivery,
+    DeliveryPolicy,
     Duplicates,
     Exponential,
     Handler,
@@ -59,7 +59,7 @@ def _services() -> list[Service]:
         Publish("Placed", outbox=Outbox(poll=0.1)),
     ]
 
-    def subscriber(name: str, mean: float, policy: Delivery, **settings: object) -> Service:
+    def subscriber(name: str, mean: float, policy: DeliveryPolicy, **settings: object) -> Service:
         work = Work(LogNormal(mean, cv=1.0), name, transient=0.02)
         return Service(name, on={"Placed": Handler([work], policy)}, **settings)  # type: ignore[arg-type]
 
@@ -84,23 +84,23 @@ def _services() -> list[Service]:
                 "Wrap": [Work(Exponential(50 * ms), "wrap")],
             },
         ),
-        subscriber("mail", 30 * ms, Delivery(retry), instances=2, autoscale=scale),
+        subscriber("mail", 30 * ms, DeliveryPolicy(retry), instances=2, autoscale=scale),
         subscriber(
             "stock",
             20 * ms,
-            Delivery(retry, ordered=True, idempotent=Deduplication(window=60)),
+            DeliveryPolicy(retry, ordered=True, idempotent=Deduplication(window=60)),
             instances=3,
             workers=2,
         ),
         subscriber(
             "search",
             20 * ms,
-            Delivery(retry, prefetch=10, ack_timeout=1.0, requeue="head"),
+            DeliveryPolicy(retry, prefetch=10, ack_timeout=1.0, requeue="head"),
             workers=4,
         ),
-        subscriber("metrics", 5 * ms, Delivery(guarantee="at_most_once"), workers=2),
+        subscriber("metrics", 5 * ms, DeliveryPolicy(guarantee="at_most_once"), workers=2),
         subscriber(
-            "invoices", 30 * ms, Delivery(retry, ordered=True, retry_topic=True), instances=4
+            "invoices", 30 * ms, DeliveryPolicy(retry, ordered=True, retry_topic=True), instances=4
         ),
     ]
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         Backoff,
         CircuitBreaker,
         Deduplication,
-        Delivery,
+        DeliveryPolicy,
         Retry,
         RetryBudget,
     )
@@ -106,7 +106,7 @@ _HOMES = {
     "results.run": "Run",
     "scenario.alerts": "Alert",
     "scenario.broker": "Broker Topic",
-    "scenario.delivery": "Backoff CircuitBreaker Deduplication Delivery Retry RetryBudget",
+    "scenario.delivery": "Backoff CircuitBreaker Deduplication DeliveryPolicy Retry RetryBudget",
     "scenario.distributions": (
         "Constant Empirical Exponential Gamma LogNormal Pareto Recorded Uniform"
     ),
@@ -146,7 +146,7 @@ __all__ = [
     "Comparison",
     "Constant",
     "Deduplication",
-    "Delivery",
+    "DeliveryPolicy",
     "Diurnal",
     "Duplicates",
     "EdaSimError",

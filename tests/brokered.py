@@ -11,7 +11,7 @@ from typing import Any
 from eda_sim.results.run import Run
 from eda_sim.rules.luck import Luck, fold
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Constant, Recorded
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Handler, Service
@@ -26,7 +26,7 @@ HALF = 0.5  # the chance of a failure that ``seed_where`` deals
 def world(
     at: Sequence[float] | Arrivals,
     steps: AnyStep | Sequence[AnyStep],
-    policy: Delivery | None = None,
+    policy: DeliveryPolicy | None = None,
     *,
     instances: int = 1,
     workers: int = 1,

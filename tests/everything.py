@@ -17,7 +17,7 @@ from eda_sim.scenario.delivery import (
     Backoff,
     CircuitBreaker,
     Deduplication,
-    Delivery,
+    DeliveryPolicy,
     Retry,
     RetryBudget,
 )
@@ -98,13 +98,13 @@ how_they_wait = st.sampled_from(
 )
 
 
-def policy(guarantee: str, retry: Retry, waits: dict[str, Any], **others: Any) -> Delivery:
+def policy(guarantee: str, retry: Retry, waits: dict[str, Any], **others: Any) -> DeliveryPolicy:
     """Make a policy without contradictions."""
     if guarantee == "at_most_once":
         others |= {"idempotent": False, "ack_timeout": None}
     if retry.max_attempts is None:
         others |= {"dead_letter": True}
-    return Delivery(retry, guarantee=guarantee, **waits, **others)  # type: ignore[arg-type]
+    return DeliveryPolicy(retry, guarantee=guarantee, **waits, **others)  # type: ignore[arg-type]
 
 
 policies = build(

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, CircuitBreaker, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, CircuitBreaker, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import (
     Constant,
     Distribution,
@@ -127,7 +127,7 @@ backoffs = build(
 )
 retries = build(Retry, st.integers(1, 3), backoffs)
 breakers = build(CircuitBreaker, st.integers(1, 3), times(10, 1000), times(10, 1000))
-deliveries = build(Delivery, retries, st.booleans())
+deliveries = build(DeliveryPolicy, retries, st.booleans())
 brokers = build(
     Broker,
     publish=distributions(5),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from eda_sim import Alert, InvalidInput, Run, describe, draw_timeline, simulate
-from eda_sim.scenario.delivery import Delivery
+from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.distributions import Recorded
 from eda_sim.scenario.faults import Outage
 from eda_sim.scenario.service import Service
@@ -248,7 +248,7 @@ def test_an_alert_does_not_fire_on_nothing() -> None:
 
 def test_failures_and_dead_letters_in_the_window() -> None:
     """Three messages that fail twice each: attempts fail at 1 to 6, dead letters come at 4 to 6."""
-    policy = Delivery(brokered.retry(2))
+    policy = DeliveryPolicy(brokered.retry(2))
     work = brokered.takes(1.0, transient=1.0)
     run = simulate(brokered.world([0, 0, 0], work, policy, duration=10.0))
     assert brokered.ends(run) == [("dead_lettered", at, 2) for at in (4.0, 5.0, 6.0)]
@@ -260,7 +260,7 @@ def test_failures_and_dead_letters_in_the_window() -> None:
 
 def test_what_is_called_off_is_no_error() -> None:
     """The second attempt is withdrawn when the first, given up for dead, is acknowledged."""
-    policy = Delivery(ack_timeout=1.0)
+    policy = DeliveryPolicy(ack_timeout=1.0)
     run = simulate(brokered.world([0], brokered.takes(1.5), policy, duration=10.0))
     assert "withdrawn" in set(run.attempts["outcome"])
     assert fired(run, "error_rate of worker > 0") == []
@@ -317,7 +317,7 @@ def test_alerts_hide_nothing_of_the_curve(three_at_once: Run) -> None:
 
 def test_a_picture_lasts_until_the_last_alert_resolves() -> None:
     """A window that empties after the traffic is in the picture, and so is whose alert it is."""
-    policy = Delivery(brokered.retry(1))
+    policy = DeliveryPolicy(brokered.retry(1))
     failing = brokered.world([8], brokered.takes(1.0, transient=1.0), policy, duration=10.0)
     runs = {"fails": simulate(failing), "works": simulate(brokered.world([8], brokered.takes(1.0)))}
     ax = draw_timeline(runs, "backlog", alerts=Alert("dead_letters > 0", window=20))

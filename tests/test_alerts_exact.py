@@ -15,7 +15,7 @@ from eda_sim.results import windows
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.windows import Curve, Span
 from eda_sim.scenario.alerts import METRICS
-from eda_sim.scenario.delivery import Delivery, Retry
+from eda_sim.scenario.delivery import DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential
 from eda_sim.scenario.service import Autoscale, Service
 from eda_sim.scenario.steps import Call, Publish, Work
@@ -120,7 +120,7 @@ def busy() -> Run:
     """All that can go wrong does, one service follows its load, and one loses deliveries."""
     scale = Autoscale(most=4, target=0.5, every=1.0, start_delay=0.5)
     guide = {"Guide": [Work(Exponential(0.3), "guide")]}
-    once = Delivery(Retry(1), guarantee="at_most_once")
+    once = DeliveryPolicy(Retry(1), guarantee="at_most_once")
     listen = {"Heard": handled(once, Work(Exponential(0.05), "listen", transient=0.3))}
     scenario = everything(20.0)
     services = [Service("tour", autoscale=scale, on=guide), Service("radio", on=listen)]

@@ -17,7 +17,7 @@ from eda_sim import (
     CircuitBreaker,
     Constant,
     Deduplication,
-    Delivery,
+    DeliveryPolicy,
     Duplicates,
     InvalidInput,
     Loss,
@@ -100,7 +100,7 @@ RETRY = f"{PAY}.retry = None"
 
 CASES: dict[str, tuple[Scenario, Verdict]] = {
     "a crash at most once": (
-        told(faults=[Outage("stock", 0.5, 1.0)], delivery=Delivery(guarantee="at_most_once")),
+        told(faults=[Outage("stock", 0.5, 1.0)], delivery=DeliveryPolicy(guarantee="at_most_once")),
         said("missing", "crashed", 0.5, "faults[0] = Outage('stock', at=0.5, lasts=1.0)",
              "broker.delivery.guarantee = 'at_most_once'"),
     ),
@@ -110,7 +110,7 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              "broker.delivery.guarantee = 'at_least_once'"),
     ),
     "the same, remembered for too short": (
-        told(faults=[Outage("stock", 1.5, 5.0)], delivery=Delivery(
+        told(faults=[Outage("stock", 1.5, 5.0)], delivery=DeliveryPolicy(
             idempotent=Deduplication(window=2.0)), **SLOW_ACKNOWLEDGEMENT),
         said("repeated", "crashed", 1.5, "faults[0] = Outage('stock', at=1.5, lasts=5.0)",
              "broker.delivery.idempotent = Deduplication(window=2.0)"),
@@ -121,7 +121,7 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              "broker.delivery.guarantee = 'at_least_once'"),
     ),
     "a visibility timeout shorter than the work": (
-        told(delivery=Delivery(ack_timeout=0.5, retry=TWICE), workers=2),
+        told(delivery=DeliveryPolicy(ack_timeout=0.5, retry=TWICE), workers=2),
         said("repeated", "acknowledgement_timed_out", 0.5, "broker.delivery.ack_timeout = 0.5",
              "broker.delivery.guarantee = 'at_least_once'"),
     ),
@@ -138,7 +138,7 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
         world(Publish("Sold"), [0.0], [
             Service("stock", workers=2, on={"Sold": [takes(1.0), Publish("Taken")]}),
             Service("press", on={"Taken": [takes(0.25, "print")]}),
-        ], broker=Broker(publish=Constant(0.5), delivery=Delivery(
+        ], broker=Broker(publish=Constant(0.5), delivery=DeliveryPolicy(
             TWICE, idempotent=True, ack_timeout=1.25))),
         said("repeated", "acknowledgement_timed_out", 1.75,
              "broker.delivery.ack_timeout = 1.25", "broker.delivery.guarantee = 'at_least_once'"),
@@ -150,7 +150,7 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              "redrives[0] = Redrive('stock', 5.0)"),
     ),
     "attempts used up": (
-        told([Work(Constant(1.0), "work", transient=1.0)], delivery=Delivery(TWICE)),
+        told([Work(Constant(1.0), "work", transient=1.0)], delivery=DeliveryPolicy(TWICE)),
         said("missing", "transient_failure", 3.0, "stock.Sold[work].transient = 1.0",
              "broker.delivery.retry.max_attempts = 2"),
     ),
@@ -165,12 +165,12 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              "broker.delivery.dead_letter = True"),
     ),
     "a bad deployment": (
-        told(faults=[BadDeployment("stock", 1.0, at=0.0, lasts=5.0)], delivery=Delivery(ONCE)),
+        told(faults=[BadDeployment("stock", 1.0, at=0.0, lasts=5.0)], delivery=DeliveryPolicy(ONCE)),
         said("missing", "bad_deployment", 1.0, "faults[0] = BadDeployment(",
              "broker.delivery.retry.max_attempts = 1"),
     ),
     "a message lost before a consumer that is at most once": (
-        told(faults=[Loss(1.0, ["stock", "broker"])], delivery=Delivery(guarantee="at_most_once")),
+        told(faults=[Loss(1.0, ["stock", "broker"])], delivery=DeliveryPolicy(guarantee="at_most_once")),
         said("missing", "lost_on_the_way", 0.0, "faults[0] = Loss(",
              "broker.delivery.guarantee = 'at_most_once'"),
     ),

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from eda_sim import (
-    Delivery,
+    DeliveryPolicy,
     EdaSimWarning,
     InvalidInput,
     Run,
@@ -419,7 +419,7 @@ IDLE = "'payment' has {} workers for the 8 partitions of OrderPlaced: {} stay id
 @pytest.fixture
 def ordered_file(tmp_path: Path) -> Path:
     """A scenario file with 10 workers for 8 partitions."""
-    ordered = Delivery(ordered=True)
+    ordered = DeliveryPolicy(ordered=True)
     scenario = order_pubsub(duration=6, warmup=1, payment_workers=8)
     path = tmp_path / "ordered.yaml"
     with pytest.warns(EdaSimWarning):

@@ -23,7 +23,7 @@ from eda_sim import (
     Work,
     simulate,
 )
-from eda_sim.scenario.delivery import Deduplication, Delivery
+from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy
 from eda_sim.units import ms
 from tests.brokered import (
     HALF,
@@ -38,9 +38,9 @@ from tests.brokered import (
     world,
 )
 
-AT_MOST_ONCE = Delivery(guarantee="at_most_once")
-AT_LEAST_ONCE = Delivery()
-EFFECTIVELY_ONCE = Delivery(idempotent=True)
+AT_MOST_ONCE = DeliveryPolicy(guarantee="at_most_once")
+AT_LEAST_ONCE = DeliveryPolicy()
+EFFECTIVELY_ONCE = DeliveryPolicy(idempotent=True)
 ACKNOWLEDGED_IN_A_SECOND = {"turnaround": Constant(1.0)}
 
 # When a crash comes, in quarters: before, at and after each of the attempt's turning points.
@@ -65,7 +65,7 @@ def test_at_most_once_a_crash_loses_what_was_in_progress_and_nothing_else() -> N
 
 def test_at_most_once_a_failure_is_the_end() -> None:
     """Neither a retry policy nor a dead-letter queue sees what was acknowledged before."""
-    policy = Delivery(guarantee="at_most_once", retry=retry(5), dead_letter=True)
+    policy = DeliveryPolicy(guarantee="at_most_once", retry=retry(5), dead_letter=True)
     run = simulate(world([0], takes(1.0, transient=1.0), policy))
     assert ends(run) == [("lost", 1.0, 1)]
     assert len(run.attempts) == 1
@@ -125,14 +125,14 @@ def test_at_least_once_a_failed_attempt_repeats_what_it_had_done() -> None:
     """A retry is a duplicate too, of all that came before the failure."""
     steps = [takes(1.0, "charge"), takes(1.0, "work", transient=HALF)]
     seed = seed_where({0: [True, False]}, requests=1)
-    run = simulate(world([0], steps, Delivery(retry=retry(wait=1.0))), seed)
+    run = simulate(world([0], steps, DeliveryPolicy(retry=retry(wait=1.0))), seed)
     assert rows(run.effects, "label", "at") == [("charge", 1.0), ("charge", 4.0), ("work", 5.0)]
 
 
 def test_at_least_once_survives_crash_after_crash() -> None:
     """Crashes do not count as failures: not the tenth either, of a message with one attempt."""
     faults = [Outage("worker", n + 0.5, 0.25) for n in range(10)]
-    run = simulate(world([0], takes(1.0), Delivery(retry=retry(1)), faults=faults))
+    run = simulate(world([0], takes(1.0), DeliveryPolicy(retry=retry(1)), faults=faults))
     assert ends(run) == [("handled", 10.75, 11)]
     assert effects(run) == [(0, 10.75)]
 
@@ -140,7 +140,7 @@ def test_at_least_once_survives_crash_after_crash() -> None:
 @pytest.mark.parametrize(("dead_letter", "end"), [(True, "dead_lettered"), (False, "lost")])
 def test_what_at_least_once_gives_up(dead_letter: bool, end: str) -> None:
     """Only retries that run out end a delivery unhandled, and only without a DLQ is it lost."""
-    policy = Delivery(retry=retry(3, wait=1.0), dead_letter=dead_letter)
+    policy = DeliveryPolicy(retry=retry(3, wait=1.0), dead_letter=dead_letter)
     run = simulate(world([0], takes(1.0, transient=1.0), policy))
     assert ends(run) == [(end, 5.0, 3)]
 
@@ -174,7 +174,7 @@ def test_an_idempotent_handler_does_failed_work_again() -> None:
     """What failed is not remembered as done; what came before it is."""
     steps = [takes(1.0, "charge"), takes(1.0, "work", transient=HALF)]
     seed = seed_where({0: [True, True, False]}, requests=1)
-    run = simulate(world([0], steps, Delivery(retry=retry(), idempotent=True)), seed)
+    run = simulate(world([0], steps, DeliveryPolicy(retry=retry(), idempotent=True)), seed)
     assert rows(run.effects, "label", "at") == [("charge", 1.0), ("work", 4.0)]
 
 
@@ -196,7 +196,7 @@ def test_each_subscriber_remembers_for_itself() -> None:
     The other has done message 1 by 1.5, when the crash hits the acknowledgement of message 0:
     its subscriber, which remembers one message, still knows it at 2.
     """
-    policy = Delivery(idempotent=Deduplication(size=1))
+    policy = DeliveryPolicy(idempotent=Deduplication(size=1))
     other = Service("other", on={"Placed": Handler([takes(0.25)], policy)})
     scenario = world(
         [0, 1.25],
@@ -223,7 +223,7 @@ def test_each_message_is_remembered_for_itself() -> None:
 @pytest.mark.parametrize(("lasts", "again"), [(1.0, False), (1.5, True), (2.0, True)])
 def test_a_duplicate_that_comes_after_the_window_is_done_again(lasts: float, again: bool) -> None:
     """Done at 1, down from 1.5 on, remembered for less than 2 seconds: known until 3."""
-    policy = Delivery(idempotent=Deduplication(window=2.0))
+    policy = DeliveryPolicy(idempotent=Deduplication(window=2.0))
     broker, faults = ACKNOWLEDGED_IN_A_SECOND, crash(1.5, lasts)
     run = simulate(world([0], takes(1.0), policy, broker=broker, faults=faults))
     assert effects(run) == [(0, 1.0), *([(0, 1.5 + lasts + 1)] if again else [])]
@@ -237,7 +237,7 @@ def test_a_duplicate_of_a_message_that_others_have_pushed_out_is_done_again(
 
     Of the latest one handled it is not, of the latest two it is.
     """
-    policy = Delivery(idempotent=Deduplication(size=size))
+    policy = DeliveryPolicy(idempotent=Deduplication(size=size))
     faults = [Outage("worker", 1.5, 10, instances=1)]
     scenario = world(
         [0, 0], takes(1.0), policy, instances=2, broker=ACKNOWLEDGED_IN_A_SECOND, faults=faults
@@ -250,9 +250,9 @@ def test_a_duplicate_of_a_message_that_others_have_pushed_out_is_done_again(
 # -- acknowledgement timeout ---------------------------------------------------------------
 
 
-def visible_after(seconds: float, max_attempts: int = 10, **policy: object) -> Delivery:
+def visible_after(seconds: float, max_attempts: int = 10, **policy: object) -> DeliveryPolicy:
     """Not acknowledged within this time: again."""
-    return Delivery(ack_timeout=seconds, retry=retry(max_attempts), **policy)  # type: ignore[arg-type]
+    return DeliveryPolicy(ack_timeout=seconds, retry=retry(max_attempts), **policy)  # type: ignore[arg-type]
 
 
 def test_duplicates_of_an_acknowledgement_timeout_come_as_often_as_work_takes_longer() -> None:
@@ -346,7 +346,7 @@ SLOW_AT_FIRST = [Slowdown("worker", 4.0, at=0.0, lasts=1.0)]
 
 def test_a_late_acknowledgement_ends_a_backoff() -> None:
     """The second attempt (2 to 3) fails and would be tried again at 8; the first is done at 4."""
-    policy = Delivery(ack_timeout=2.0, retry=retry(wait=5.0))
+    policy = DeliveryPolicy(ack_timeout=2.0, retry=retry(wait=5.0))
     seed = seed_where({0: [False, True]}, requests=1)
     steps = takes(1.0, transient=HALF)
     run = simulate(world([0], steps, policy, workers=2, faults=SLOW_AT_FIRST), seed)
@@ -362,7 +362,7 @@ def test_a_failure_of_an_attempt_that_timed_out_is_nobodys_business() -> None:
 
     The second one counts, which is at work from 3.5 to 4.5.
     """
-    policy = Delivery(ack_timeout=3.5, retry=retry(wait=0.25))
+    policy = DeliveryPolicy(ack_timeout=3.5, retry=retry(wait=0.25))
     seed = seed_where({0: [True, False]}, requests=1)
     steps = takes(1.0, transient=HALF)
     run = simulate(world([0], steps, policy, workers=3, faults=SLOW_AT_FIRST), seed)
@@ -400,7 +400,7 @@ def test_a_failed_message_rejoins_its_queue_at_the_end_that_the_policy_says(
     requeue: str, wait: float, order: list[tuple[int, float]]
 ) -> None:
     """Three messages at once, a second each; the first fails once and is due again after a wait."""
-    policy = Delivery(retry=retry(wait=wait), requeue=requeue)  # type: ignore[arg-type]
+    policy = DeliveryPolicy(retry=retry(wait=wait), requeue=requeue)  # type: ignore[arg-type]
     seed = seed_where({0: [True, False]}, requests=3)
     assert handling(simulate(world([0, 0, 0], takes(1.0, transient=HALF), policy), seed)) == order
 
@@ -432,17 +432,17 @@ def test_crashes_one_after_the_other_keep_the_order_of_the_queue() -> None:
 @pytest.mark.parametrize(
     "policy",
     [
-        Delivery(),
-        Delivery(idempotent=True),
-        Delivery(idempotent=Deduplication(window=0.25, size=1)),
-        Delivery(ack_timeout=1000.0),
-        Delivery(guarantee="at_most_once"),
-        Delivery(requeue="head"),
-        Delivery(dead_letter=False),
-        Delivery(retry=Retry(1, Backoff(7.0, jitter="full"))),
+        DeliveryPolicy(),
+        DeliveryPolicy(idempotent=True),
+        DeliveryPolicy(idempotent=Deduplication(window=0.25, size=1)),
+        DeliveryPolicy(ack_timeout=1000.0),
+        DeliveryPolicy(guarantee="at_most_once"),
+        DeliveryPolicy(requeue="head"),
+        DeliveryPolicy(dead_letter=False),
+        DeliveryPolicy(retry=Retry(1, Backoff(7.0, jitter="full"))),
     ],
 )
-def test_a_policy_for_what_does_not_happen_changes_nothing(policy: Delivery) -> None:
+def test_a_policy_for_what_does_not_happen_changes_nothing(policy: DeliveryPolicy) -> None:
     """Without failures and crashes every guarantee gives the same tables as no policy at all."""
     work = Work(Exponential(0.1), "work")
     plain = world(Poisson(20), work, instances=2, duration=20.0)

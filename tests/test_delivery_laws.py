@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from eda_sim import Broker, Constant, Outage, Poisson, Run, Scenario, Service, Traffic, simulate
 from eda_sim.rules.partitioning import partition_of
-from eda_sim.scenario.delivery import Deduplication, Delivery
+from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy
 from eda_sim.scenario.messages import flatten, handlers_of, name_of
 from eda_sim.scenario.service import Handler
 from eda_sim.scenario.steps import Publish, Send, Work
@@ -58,11 +58,11 @@ how_they_wait = st.sampled_from(
 )
 
 
-def policy(guarantee: str, waits: dict[str, object], **others: object) -> Delivery:
+def policy(guarantee: str, waits: dict[str, object], **others: object) -> DeliveryPolicy:
     """A policy without contradictions: at most once knows neither duplicates nor timeouts."""
     if guarantee == "at_most_once":
         others = {**others, "idempotent": False, "ack_timeout": None}
-    return Delivery(guarantee=guarantee, **waits, **others)  # type: ignore[arg-type]
+    return DeliveryPolicy(guarantee=guarantee, **waits, **others)  # type: ignore[arg-type]
 
 
 policies = build(
@@ -134,7 +134,7 @@ class Told(NamedTuple):
 
     row: Any
     attempts: list[Any]
-    rules: Delivery
+    rules: DeliveryPolicy
     handler: Handler
     name: str
 
@@ -149,7 +149,7 @@ class Told(NamedTuple):
         return [attempt.outcome for attempt in self.attempts]
 
 
-def policy_of(scenario: Scenario, service: str, name: str) -> Delivery:
+def policy_of(scenario: Scenario, service: str, name: str) -> DeliveryPolicy:
     """The policy by which a message is delivered to a service."""
     assert scenario.broker is not None
     return scenario.service(service).handlers[name].delivery or scenario.broker.delivery
@@ -444,7 +444,7 @@ windows = st.integers(1, 20).map(lambda n: n / 4)
 ACKNOWLEDGED_IN_A_SECOND = {"turnaround": Constant(1.0)}
 
 
-def after(outages: list[tuple[float, float]], rules: Delivery) -> list[float]:
+def after(outages: list[tuple[float, float]], rules: DeliveryPolicy) -> list[float]:
     """When the one message has its effects in a run with these outages."""
     faults = [Outage("worker", begin, lasts) for begin, lasts in outages]
     broker = ACKNOWLEDGED_IN_A_SECOND
@@ -459,9 +459,9 @@ def test_duplicates_come_exactly_when_the_memory_is_too_short(
     outages: list[tuple[float, float]], window: float
 ) -> None:
     """Inside the window an effect comes once; after it, exactly as a step-by-step twin says."""
-    rules = Delivery(idempotent=Deduplication(window=window))
+    rules = DeliveryPolicy(idempotent=Deduplication(window=window))
     assert after(outages, rules) == effects_of_one(outages, window)
-    assert len(after(outages, Delivery(idempotent=True))) == 1
+    assert len(after(outages, DeliveryPolicy(idempotent=True))) == 1
 
 
 @given(_outages())
@@ -472,9 +472,9 @@ def test_each_crash_between_effect_and_acknowledgement_doubles_the_effect(
 
     At most once: as often as the twin says, and never more than once.
     """
-    once_at_least = after(outages, Delivery())
+    once_at_least = after(outages, DeliveryPolicy())
     assert once_at_least == effects_of_one(outages, window=0.0)
     assert len(once_at_least) >= 1
-    once_at_most = after(outages, Delivery(guarantee="at_most_once"))
+    once_at_most = after(outages, DeliveryPolicy(guarantee="at_most_once"))
     assert once_at_most == effects_of_one(outages, 0.0, "at_most_once")
     assert len(once_at_most) <= 1

@@ -33,7 +33,7 @@ from eda_sim.engine.clock import Clock
 from eda_sim.engine.waiting import Lanes
 from eda_sim.rules.partitioning import partition_of
 from eda_sim.scenario.broker import Broker, Topic
-from eda_sim.scenario.delivery import Delivery
+from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.distributions import Recorded
 from eda_sim.scenario.steps import Publish
 from eda_sim.scenario.traffic import Trace
@@ -52,11 +52,11 @@ from tests.brokered import (
 # Some of these worlds have more workers than partitions, which deserves a warning: on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-ORDERED = Delivery(ordered=True)
+ORDERED = DeliveryPolicy(ordered=True)
 ONE_KEY = UniformKeys(1)
 
 
-def ordered(at: Any, steps: Any, policy: Delivery = ORDERED, **settings: Any) -> Scenario:
+def ordered(at: Any, steps: Any, policy: DeliveryPolicy = ORDERED, **settings: Any) -> Scenario:
     """An ordered topic, of one partition unless it is said."""
     partitions = settings.pop("partitions", 1)
     broker = {"partitions": partitions, **settings.pop("broker", {})}
@@ -139,7 +139,7 @@ def test_the_order_is_that_of_acceptance() -> None:
 @pytest.mark.parametrize("requeue", ["head", "tail"])
 def test_a_message_that_is_retried_keeps_those_behind_it(requeue: Any) -> None:
     """Failed at 1, tried again at 6: the two behind it wait until 7, whatever ``requeue`` says."""
-    policy = Delivery(ordered=True, retry=retry(wait=5.0), requeue=requeue)
+    policy = DeliveryPolicy(ordered=True, retry=retry(wait=5.0), requeue=requeue)
     seed = seed_where({0: [True, False]}, requests=3)
     run = simulate(ordered([0, 0, 0], takes(1.0, transient=HALF), policy, workers=3), seed)
     assert handling(run) == [(0, 0.0), (0, 6.0), (1, 7.0), (2, 8.0)]
@@ -147,7 +147,7 @@ def test_a_message_that_is_retried_keeps_those_behind_it(requeue: Any) -> None:
 
 def test_a_poison_message_keeps_its_partition_until_it_is_given_up() -> None:
     """Three attempts, 2 s apart: the one behind it starts when it is dead-lettered, at 7."""
-    policy = Delivery(ordered=True, retry=retry(3, wait=2.0))
+    policy = DeliveryPolicy(ordered=True, retry=retry(3, wait=2.0))
     seed = seed_where({0: [True, True, True]}, requests=2)
     run = simulate(ordered([0, 0], takes(1.0, transient=HALF), policy), seed)
     assert handling(run) == [(0, 0.0), (0, 3.0), (0, 6.0), (1, 7.0)]
@@ -156,7 +156,7 @@ def test_a_poison_message_keeps_its_partition_until_it_is_given_up() -> None:
 
 def test_a_message_that_is_retried_keeps_its_own_partition_only() -> None:
     """Message 8 waits for 0 until 7; 1 to 7, in the other partition, go on every second."""
-    policy = Delivery(ordered=True, retry=retry(wait=5.0))
+    policy = DeliveryPolicy(ordered=True, retry=retry(wait=5.0))
     seed = seed_where({0: [True, False]}, requests=9)
     scenario = ordered([0] * 9, takes(1.0, transient=HALF), policy, partitions=2, workers=2)
     started = dict(handling(simulate(scenario, seed)))
@@ -166,7 +166,7 @@ def test_a_message_that_is_retried_keeps_its_own_partition_only() -> None:
 
 def test_a_retry_topic_frees_the_partition_and_gives_the_order_up() -> None:
     """The message that failed at 1 is tried again at 6; those behind it start at 1 and 2."""
-    policy = Delivery(ordered=True, retry_topic=True, retry=retry(wait=5.0))
+    policy = DeliveryPolicy(ordered=True, retry_topic=True, retry=retry(wait=5.0))
     seed = seed_where({0: [True, False]}, requests=3)
     run = simulate(ordered([0, 0, 0], takes(1.0, transient=HALF), policy), seed)
     assert handling(run) == [(0, 0.0), (1, 1.0), (2, 2.0), (0, 6.0)]
@@ -175,14 +175,14 @@ def test_a_retry_topic_frees_the_partition_and_gives_the_order_up() -> None:
 
 def test_what_came_through_a_retry_topic_runs_beside_the_partition() -> None:
     """Two workers: at 2 the message tried again and the third of the partition are both at work."""
-    policy = Delivery(ordered=True, retry_topic=True, retry=retry(wait=1.0))
+    policy = DeliveryPolicy(ordered=True, retry_topic=True, retry=retry(wait=1.0))
     seed = seed_where({0: [True, False]}, requests=3)
     scenario = ordered([0, 0, 0], takes(1.0, transient=HALF), policy, workers=2)
     assert handling(simulate(scenario, seed)) == [(0, 0.0), (1, 1.0), (0, 2.0), (2, 2.0)]
 
 
-@pytest.mark.parametrize("policy", [ORDERED, Delivery(prefetch=1), Delivery()])
-def test_calls_and_deliveries_share_the_workers_by_who_came_first(policy: Delivery) -> None:
+@pytest.mark.parametrize("policy", [ORDERED, DeliveryPolicy(prefetch=1), DeliveryPolicy()])
+def test_calls_and_deliveries_share_the_workers_by_who_came_first(policy: DeliveryPolicy) -> None:
     """However its deliveries wait, a service takes what has waited longest."""
     on = {"Placed": world([], takes(1.0), policy).services[0].handlers["Placed"]}
     service = Service("worker", on={**on, "Ask": [takes(1.0, "answer")]})
@@ -299,7 +299,7 @@ def test_a_duplicate_keeps_the_order_too() -> None:
 
 def test_an_acknowledgement_timeout_keeps_the_partition_until_it_is_over() -> None:
     """The partition has moved at 1.5, but the broker learns at 4 that message 1 was not done."""
-    policy = Delivery(ordered=True, ack_timeout=4.0)
+    policy = DeliveryPolicy(ordered=True, ack_timeout=4.0)
     scenario = ordered(
         [0, 0, 0],
         takes(1.0),
@@ -371,7 +371,7 @@ def test_effects_of_a_key_come_in_the_order_of_acceptance(
     scenario = ordered(
         Poisson(30),
         BUSY,
-        Delivery(ordered=True, retry=TRY_AGAIN),
+        DeliveryPolicy(ordered=True, retry=TRY_AGAIN),
         partitions=partitions,
         instances=instances,
         workers=2,
@@ -387,8 +387,10 @@ def test_effects_of_a_key_come_in_the_order_of_acceptance(
     assert crashes or (done == 1).all()
 
 
-@pytest.mark.parametrize("policy", [Delivery(), Delivery(ordered=True, retry_topic=True)])
-def test_without_an_ordered_topic_the_order_is_lost(policy: Delivery) -> None:
+@pytest.mark.parametrize(
+    "policy", [DeliveryPolicy(), DeliveryPolicy(ordered=True, retry_topic=True)]
+)
+def test_without_an_ordered_topic_the_order_is_lost(policy: DeliveryPolicy) -> None:
     """Two workers and failures are enough, and a retry topic gives the order up as well."""
     policy = replace(policy, retry=TRY_AGAIN)
     scenario = ordered(Poisson(30), BUSY, policy, workers=2, keys=UniformKeys(8), duration=10.0)

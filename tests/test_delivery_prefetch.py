@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from eda_sim import Backoff, Exponential, Outage, Poisson, Retry, Work, simulate
 from eda_sim.results.run import Run
-from eda_sim.scenario.delivery import Delivery
+from eda_sim.scenario.delivery import DeliveryPolicy
 from tests.brokered import HALF, ends, handling, retry, rows, same_tables, seed_where, takes, world
 
 WHERE = ["instance", "worker"]
@@ -31,9 +31,9 @@ def dies(at: float, lasts: float = 50.0) -> list[Outage]:
     return [Outage("worker", at, lasts, instances=1)]
 
 
-def policy(prefetch: int, **others: Any) -> Delivery:
+def policy(prefetch: int, **others: Any) -> DeliveryPolicy:
     """A prefetch count, and what else."""
-    return Delivery(prefetch=prefetch, **others)
+    return DeliveryPolicy(prefetch=prefetch, **others)
 
 
 # -- fairness --------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_a_prefetch_of_one_is_a_worker_that_takes_the_next(
     others: dict[str, Any] = {"retry": RETRY, "requeue": requeue}
     one, none = (
         simulate(world(Poisson(20), work, each, instances=instances, duration=3.0), seed)
-        for each in (policy(1, **others), Delivery(**others))
+        for each in (policy(1, **others), DeliveryPolicy(**others))
     )
     assert one.deliveries.equals(none.deliveries)
     assert one.effects.equals(none.effects)
@@ -213,7 +213,7 @@ def test_one_instance_with_room_for_all_is_as_if_it_had_no_prefetch(
     faults = [Outage("worker", mtbf=0.5, mttr=0.2)] if crashes else []
     all_, none = (
         simulate(world(Poisson(20), work, each, workers=workers, duration=3.0, faults=faults), seed)
-        for each in (policy(1000, **others), Delivery(**others))
+        for each in (policy(1000, **others), DeliveryPolicy(**others))
     )
     assert same_tables(all_, none)
 
@@ -228,7 +228,7 @@ def test_on_one_instance_the_prefetch_count_is_the_number_of_workers_that_count(
     limited = world(
         Poisson(20), work, policy(prefetch, retry=RETRY), workers=prefetch + more, duration=3.0
     )
-    plain = world(Poisson(20), work, Delivery(retry=RETRY), workers=prefetch, duration=3.0)
+    plain = world(Poisson(20), work, DeliveryPolicy(retry=RETRY), workers=prefetch, duration=3.0)
     one, other = simulate(limited, seed), simulate(plain, seed)
     assert one.deliveries.equals(other.deliveries)
     assert anywhere(one).equals(anywhere(other))

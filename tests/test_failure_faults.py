@@ -13,7 +13,7 @@ from eda_sim import (
     BrokerOutage,
     Call,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Duplicates,
     Exponential,
     InvalidInput,
@@ -39,9 +39,9 @@ from eda_sim.scenario.faults import Fault
 CUT = {"at": 5.0, "lasts": 2.0}
 
 
-def shop(*faults: Fault, delivery: Delivery | None = None, **broker: object) -> Scenario:
+def shop(*faults: Fault, delivery: DeliveryPolicy | None = None, **broker: object) -> Scenario:
     """Twenty seconds of orders, a little above one every 30 ms."""
-    policy = delivery or Delivery(Retry(4))
+    policy = delivery or DeliveryPolicy(Retry(4))
     return Scenario(
         "shop",
         traffic=[Traffic(Call("PlaceOrder", timeout=5.0), Poisson(30), ZipfKeys(20))],
@@ -75,7 +75,7 @@ def shop(*faults: Fault, delivery: Delivery | None = None, **broker: object) -> 
     )
 
 
-def run(*faults: Fault, delivery: Delivery | None = None, **broker: object) -> Run:
+def run(*faults: Fault, delivery: DeliveryPolicy | None = None, **broker: object) -> Run:
     """Run the shop, and check what holds whatever breaks."""
     result = simulate(shop(*faults, delivery=delivery, **broker), seed=3)
     ended = result.deliveries["outcome"].value_counts()
@@ -113,7 +113,7 @@ def lost(result: Run) -> int:
 @pytest.mark.parametrize("ordered", [False, True])
 def test_at_least_once_loses_nothing_whatever_breaks(fault: Fault, ordered: bool) -> None:
     """While publishers wait, every order is complete in the end: late or twice, never lost."""
-    result = run(fault, delivery=Delivery(Retry(4), ordered=ordered))
+    result = run(fault, delivery=DeliveryPolicy(Retry(4), ordered=ordered))
     assert lost(result) == 0
     assert count(result, "half_done") == count(result, "pending") == 0
 
@@ -166,7 +166,7 @@ def test_a_lost_acknowledgement_brings_the_message_again() -> None:
     """Losses between stock and broker double effects, unless the handler is idempotent."""
     fault = Loss(0.1, ["stock", "broker"])
     assert count(run(fault), "duplicated") > 20
-    result = run(fault, delivery=Delivery(Retry(4), idempotent=True))
+    result = run(fault, delivery=DeliveryPolicy(Retry(4), idempotent=True))
     ledger = result.ledger()
     assert (ledger["missing"] == 0).all()
     assert (ledger["repeated"] == 0).all()
@@ -174,7 +174,7 @@ def test_a_lost_acknowledgement_brings_the_message_again() -> None:
 
 def test_at_most_once_loses_what_the_link_loses() -> None:
     """One delivery in ten is lost, within three standard errors; none is doubled."""
-    result = run(Loss(0.1, ["broker", "stock"]), delivery=Delivery(guarantee="at_most_once"))
+    result = run(Loss(0.1, ["broker", "stock"]), delivery=DeliveryPolicy(guarantee="at_most_once"))
     share, n = lost(result) / len(result.deliveries), len(result.deliveries)
     assert abs(share - 0.1) < 3 * (0.1 * 0.9 / n) ** 0.5
     assert count(result, "duplicated") == 0
@@ -185,7 +185,7 @@ def test_duplicates_on_a_link_are_known_to_an_idempotent_handler() -> None:
     fault = Duplicates(0.1, ["broker", "stock"])
     doubled = count(run(fault), "duplicated")
     assert doubled > 20
-    assert count(run(fault, delivery=Delivery(idempotent=True)), "duplicated") == 0
+    assert count(run(fault, delivery=DeliveryPolicy(idempotent=True)), "duplicated") == 0
 
 
 def test_reordering_lets_others_overtake() -> None:
@@ -202,7 +202,7 @@ def test_reordering_lets_others_overtake() -> None:
         return int((in_turn.diff() < 0).sum())
 
     assert overtaken(run(fault)) > 20
-    assert overtaken(run(fault, delivery=Delivery(ordered=True))) == 0
+    assert overtaken(run(fault, delivery=DeliveryPolicy(ordered=True))) == 0
 
 
 def test_poison_hits_requests_of_its_time_for_good() -> None:

@@ -22,7 +22,7 @@ from eda_sim import (
     BrokerOutage,
     Call,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Handler,
     Loss,
     Outage,
@@ -60,7 +60,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 # Every setting of these is varied. What an event carries is nobody's business here.
 DRAWN: tuple[Any, ...] = (
-    *(Delivery, Retry, Backoff, RetryBudget, CircuitBreaker, Deduplication, Broker, Topic),
+    *(DeliveryPolicy, Retry, Backoff, RetryBudget, CircuitBreaker, Deduplication, Broker, Topic),
     *(Call, Send, Publish, Outbox, Work, Parallel, Branch, Service, RateLimit, Autoscale, Redrive),
     *KINDS,
 )
@@ -175,7 +175,9 @@ def test_every_law_holds_whatever_is_switched_on() -> None:
 # -- the smallest worlds in which a law was once broken ----------------------------------------
 
 
-def publisher(rules: Delivery | None = None, outbox: Outbox | None = None, **more: Any) -> Run:
+def publisher(
+    rules: DeliveryPolicy | None = None, outbox: Outbox | None = None, **more: Any
+) -> Run:
     """Messages that a worker announces to a subscriber, through a broker that may be troubled."""
     at, broker = more.pop("at", [0.0]), more.pop("broker", {})
     listener = Service("listener", on={"Announced": [takes(0.25, "listen")]})
@@ -187,7 +189,7 @@ def test_an_idempotent_handler_publishes_again_what_was_not_accepted() -> None:
     """At 1 s the broker is away; the message comes again at 1.5 s, and what failed is done."""
     broker = {"when_unreachable": "fail", "publish": Constant(0.5)}
     cut = [BrokerOutage(at=0.75, lasts=0.75)]
-    run = publisher(Delivery(idempotent=True), broker=broker, faults=cut)
+    run = publisher(DeliveryPolicy(idempotent=True), broker=broker, faults=cut)
     accepted = run.messages[run.messages["name"] == "Announced"]["accepted_at"]
     assert list(accepted.dropna()) == [2.0]
     assert list(run.effects["at"]) == [2.25]
@@ -235,7 +237,7 @@ def test_two_redrives_at_a_time_redrive_each_letter_once() -> None:
     assert list(run.deliveries["attempts"]) == [3, 2, 2, 2]
 
 
-def scaled(works: list[float], rules: Delivery, **more: Any) -> Run:
+def scaled(works: list[float], rules: DeliveryPolicy, **more: Any) -> Run:
     """Messages at 0 s for two instances of two threads; at 1 s those busy could fill one."""
     scale = Autoscale(most=2, target=1.0, every=1.0, start_delay=0.0)
     on = {"Placed": Handler([takes(works)], rules)}
@@ -256,7 +258,7 @@ def test_an_instance_that_is_not_wanted_any_more_hands_back_what_it_holds() -> N
 
     At 1 s it is not wanted any more, and the first, long idle, takes the sixth at once.
     """
-    run = scaled([0.25, 5.0] * 3, Delivery(prefetch=3))
+    run = scaled([0.25, 5.0] * 3, DeliveryPolicy(prefetch=3))
     assert rows(run.scaling, "instances", "at") == [(1, 1.0)]
     assert list(run.attempts["started_at"]) == [0.0, 0.0, 0.0, 0.0, 0.25, 1.0]
 
@@ -267,7 +269,9 @@ def test_what_an_instance_still_does_counts_when_it_is_wanted_again() -> None:
     At 2 s it is, and takes one more though three threads could; the last waits until 10 s.
     """
     scale = Autoscale(most=2, target=0.5, every=1.0, start_delay=0.0)
-    on = {"Placed": Handler([takes([0.25, 10.0, 20.0, 20.0, 20.0, 20.0])], Delivery(prefetch=2))}
+    on = {
+        "Placed": Handler([takes([0.25, 10.0, 20.0, 20.0, 20.0, 20.0])], DeliveryPolicy(prefetch=2))
+    }
     service = Service("worker", instances=2, workers=3, autoscale=scale, on=on)
     traffic = [Traffic(Publish("Placed"), Trace([0.0, 0.0, 1.5, 1.5, 1.5, 1.5]))]
     run = simulate(
@@ -280,7 +284,7 @@ def test_what_an_instance_still_does_counts_when_it_is_wanted_again() -> None:
 
 def test_an_instance_that_finishes_its_last_job_dies_like_any_other() -> None:
     """One is not wanted from 1 s on but at work until 5 s; at 2 s all go down, and it with them."""
-    run = scaled([5.0, 5.0], Delivery(), faults=[Outage("worker", at=2.0, lasts=1.0)])
+    run = scaled([5.0, 5.0], DeliveryPolicy(), faults=[Outage("worker", at=2.0, lasts=1.0)])
     assert rows(run.scaling, "instances", "at") == [(1, 1.0)]
     first = run.attempts[run.attempts["attempt"] == 1]
     assert rows(first, "instance", "ended_at", "outcome") == [
@@ -338,7 +342,7 @@ def test_what_a_worker_has_been_handed_cannot_be_withdrawn(waits: dict[str, Any]
     steps = [takes(0.5), Publish("Announced")]
     listener = Service("listener", on={"Announced": [takes(0.25, "listen")]})
     away = [BrokerOutage(at=0.25, lasts=3.0)]
-    rules = Delivery(ack_timeout=1.0, **waits)
+    rules = DeliveryPolicy(ack_timeout=1.0, **waits)
     run = simulate(world([0.0], steps, rules, workers=2, services=[listener], faults=away))
     first = run.attempts[run.attempts["service"] == "worker"]
     assert rows(first, "started_at", "ended_at", "outcome") == [

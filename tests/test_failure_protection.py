@@ -18,7 +18,7 @@ from eda_sim import (
     Call,
     CircuitBreaker,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Exponential,
     InvalidInput,
     Outage,
@@ -243,7 +243,7 @@ def repaired(redrives: list[Redrive], **policy: Any) -> Run:
             "redrive",
             traffic=[Traffic(Publish("Placed"), Trace([0.0, 1.0, 2.0]))],
             services=[Service("mail", on={"Placed": [Work(Constant(0.1), "send")]})],
-            broker=Broker(delivery=Delivery(Retry(2, Backoff(1.0)), **policy)),
+            broker=Broker(delivery=DeliveryPolicy(Retry(2, Backoff(1.0)), **policy)),
             faults=[BadDeployment("mail", 1.0, at=0, lasts=10)],
             redrives=redrives,
             duration=30,
@@ -307,7 +307,7 @@ def test_decorrelated_jitter_stays_between_its_bounds() -> None:
                     on={"Placed": [Work(Constant(0.01), "send", transient=0.7)]},
                 )
             ],
-            broker=Broker(delivery=Delivery(Retry(5, backoff))),
+            broker=Broker(delivery=DeliveryPolicy(Retry(5, backoff))),
             duration=20,
         )
     )
@@ -325,9 +325,9 @@ def test_decorrelated_jitter_stays_between_its_bounds() -> None:
     ("build", "message"),
     [
         (lambda: Call("Ask", deadline=True), "deadline=True needs a timeout"),
-        (lambda: Delivery(guarantee="at_most_once", idempotent=True), "leave idempotent out"),
-        (lambda: Delivery(Retry(None), dead_letter=False), "would be tried for ever"),
-        (lambda: Delivery(Retry(2, budget=RetryBudget())), "leave budget out"),
+        (lambda: DeliveryPolicy(guarantee="at_most_once", idempotent=True), "leave idempotent out"),
+        (lambda: DeliveryPolicy(Retry(None), dead_letter=False), "would be tried for ever"),
+        (lambda: DeliveryPolicy(Retry(2, budget=RetryBudget())), "leave budget out"),
         (lambda: repaired([Redrive("mail", at=1)], dead_letter=False), "can have dead letters"),
         (lambda: repaired([Redrive("male", at=1)]), "did you mean 'mail'?"),
         (lambda: Autoscale(most=2, target=2.0), "target must be <= 1 by utilisation"),

@@ -17,7 +17,7 @@ from eda_sim import (
     BrokerOutage,
     Call,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Duplicates,
     Exponential,
     Loss,
@@ -86,7 +86,7 @@ def broken(faults: list[Fault], **policy: Any) -> Run:
                 Service("orders", workers=99, on={"Place": [Publish("Placed")]}),
                 Service("stock", instances=2, workers=2, on=on),
             ],
-            broker=Broker(delivery=Delivery(Retry(3, Backoff(0.1)), **policy)),
+            broker=Broker(delivery=DeliveryPolicy(Retry(3, Backoff(0.1)), **policy)),
             faults=faults,
             duration=20,
             drain=200,
@@ -243,7 +243,7 @@ def test_without_jitter_those_who_met_meet_again(jitter: str) -> None:
 def repeated(**policy: Any) -> Run:
     """Work that takes longer than the broker waits for its acknowledgement, one time in seven."""
     on = {"Placed": [Work(Exponential(0.05), "reserve")]}
-    delivery = Delivery(ack_timeout=0.1, **policy)
+    delivery = DeliveryPolicy(ack_timeout=0.1, **policy)
     return simulate(
         Scenario(
             "impatient",
@@ -267,7 +267,7 @@ def test_without_deduplication_what_comes_again_is_done_again() -> None:
 
 def deployed(redrives: list[Redrive], **policy: Any) -> Run:
     """Half a minute with ten seconds of a deployment that fails every message."""
-    delivery = Delivery(**({"retry": Retry(2, Backoff(0.5))} | policy))
+    delivery = DeliveryPolicy(**({"retry": Retry(2, Backoff(0.5))} | policy))
     return simulate(
         Scenario(
             "deployment",

@@ -12,7 +12,7 @@ from eda_sim import (
     Broker,
     Call,
     CircuitBreaker,
-    Delivery,
+    DeliveryPolicy,
     InvalidInput,
     Outage,
     Publish,
@@ -179,7 +179,7 @@ def test_a_dead_letter_is_told_attempt_by_attempt() -> None:
     """Two tries of 1 s each, 0.5 s apart, both in vain: dead-lettered after 2.5 s."""
     scenario = world(
         Publish("M0"), [0.0], {"a": [takes(1, transient=1.0)]},
-        broker=Broker(delivery=Delivery(Retry(2, Backoff(0.5)))),
+        broker=Broker(delivery=DeliveryPolicy(Retry(2, Backoff(0.5)))),
     )  # fmt: skip
     journey = simulate(scenario).journey(0)
     assert [step for step in story(journey) if step[1] == "a"] == [

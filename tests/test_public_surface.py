@@ -22,7 +22,7 @@ SURFACE = [
     "Comparison",
     "Constant",
     "Deduplication",
-    "Delivery",
+    "DeliveryPolicy",
     "Diurnal",
     "Duplicates",
     "EdaSimError",

@@ -8,7 +8,7 @@ from eda_sim import (
     Broker,
     Call,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Publish,
     Retry,
     Run,
@@ -21,7 +21,7 @@ from eda_sim import (
 from tests.worlds import answers, beside, done, handled, rows, takes, tried, world
 
 
-def heard(policy: Delivery, **failures: float) -> Run:
+def heard(policy: DeliveryPolicy, **failures: float) -> Run:
     """One event, published to one subscriber, whose work of 1/4 s fails as said."""
     services = [Service("b", on={"E": handled(policy, takes(0.25, **failures))})]
     return simulate(world(Publish("E"), [0.0], services))
@@ -98,7 +98,7 @@ def test_a_worker_is_occupied_until_its_acknowledgement_is_back() -> None:
 
 def test_a_negative_acknowledgement_takes_its_turnaround_too() -> None:
     """Fails at 1 s, known to the broker at 1.5 s, due again 1 s later."""
-    broker = Broker(turnaround=Constant(0.5), delivery=Delivery(Retry(2, Backoff(1.0))))
+    broker = Broker(turnaround=Constant(0.5), delivery=DeliveryPolicy(Retry(2, Backoff(1.0))))
     services = [Service("b", on={"E": [takes(1, transient=1.0)]})]
     run = simulate(world(Publish("E"), [0], services, broker=broker))
     assert tried(run, "b") == [(0, 1, 0, 0, 1.5, "failed"), (0, 2, 2.5, 2.5, 4.0, "failed")]
@@ -128,7 +128,7 @@ def test_failed_deliveries_come_again_after_their_backoff(
     backoff: Backoff, starts: list[float]
 ) -> None:
     """Waits of base * factor**(n-1) after try n, up to the maximum; then a dead letter."""
-    run = heard(Delivery(Retry(4, backoff)), transient=1.0)
+    run = heard(DeliveryPolicy(Retry(4, backoff)), transient=1.0)
     assert [row[3] for row in tried(run, "b")] == starts
     assert {row[5] for row in tried(run, "b")} == {"failed"}
     end = starts[-1] + 0.25
@@ -146,7 +146,7 @@ def test_full_jitter_draws_each_wait_between_nothing_and_all_of_it(step: Publish
     Kolmogorov-Smirnov and rank correlation over 1000 requests; p above 0.001, seed fixed.
     """
     services = [Service("b", workers=1000, on={"M": [takes(0.25, transient=1.0)]})]
-    broker = Broker(delivery=Delivery(JITTERED))
+    broker = Broker(delivery=DeliveryPolicy(JITTERED))
     at = [n / 1024 for n in range(1000)]
     run = simulate(world(step, at, services, broker=broker), seed=3)
     tries = run.attempts.pivot(index="request", columns="attempt", values="queued_at")
@@ -162,7 +162,7 @@ def test_full_jitter_draws_each_wait_between_nothing_and_all_of_it(step: Publish
 
 def test_what_is_tried_again_rejoins_its_queue_at_the_tail() -> None:
     """The failed one is due at 1.25 s, behind two that came meanwhile."""
-    retry = Delivery(Retry(2, Backoff(0.25)))
+    retry = DeliveryPolicy(Retry(2, Backoff(0.25)))
     services = [
         Service("b", on={"Bad": handled(retry, takes(1, transient=1.0)), "E": [takes(1, "good")]})
     ]
@@ -179,7 +179,7 @@ def test_what_is_tried_again_rejoins_its_queue_at_the_tail() -> None:
 
 def test_nobody_is_held_while_a_delivery_backs_off() -> None:
     """In the second between two tries, the only worker handles something else."""
-    retry = Delivery(Retry(2, Backoff(1.0)))
+    retry = DeliveryPolicy(Retry(2, Backoff(1.0)))
     services = [
         Service("b", on={"Bad": handled(retry, takes(1, transient=1.0)), "E": [takes(1, "good")]})
     ]
@@ -193,7 +193,7 @@ def test_a_handler_that_fails_late_does_its_first_steps_again() -> None:
     """Each try makes the effect of the first step, and publishes a new message."""
     steps = [takes(0.25, "first"), Publish("Heard"), takes(0.25, "last", transient=1.0)]
     services = [
-        Service("b", on={"E": handled(Delivery(Retry(3, Backoff(1.0))), *steps)}),
+        Service("b", on={"E": handled(DeliveryPolicy(Retry(3, Backoff(1.0))), *steps)}),
         Service("c", on={"Heard": [takes(0.125, "hear")]}),
     ]
     run = simulate(world(Publish("E"), [0], services))
@@ -211,20 +211,20 @@ def test_a_handler_that_fails_late_does_its_first_steps_again() -> None:
 @pytest.mark.parametrize(("kept", "outcome"), [(True, "dead_lettered"), (False, "lost")])
 def test_permanent_failures_are_given_up_at_once(kept: bool, outcome: str) -> None:
     """No second try; the message goes to the dead-letter queue, or is lost without one."""
-    run = heard(Delivery(Retry(4, Backoff(1.0)), dead_letter=kept), permanent=1.0)
+    run = heard(DeliveryPolicy(Retry(4, Backoff(1.0)), dead_letter=kept), permanent=1.0)
     assert tried(run, "b") == [(0, 1, 0, 0, 0.25, "failed_permanently")]
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(1, 0.25, outcome)]
 
 
 def test_without_a_dead_letter_queue_the_last_failure_is_a_loss() -> None:
     """After as many tries as with one."""
-    run = heard(Delivery(Retry(2, Backoff(1.0)), dead_letter=False), transient=1.0)
+    run = heard(DeliveryPolicy(Retry(2, Backoff(1.0)), dead_letter=False), transient=1.0)
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(2, 1.5, "lost")]
 
 
 def test_one_attempt_is_no_retry() -> None:
     """max_attempts counts the first."""
-    run = heard(Delivery(Retry(1)), transient=1.0)
+    run = heard(DeliveryPolicy(Retry(1)), transient=1.0)
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(1, 0.25, "dead_lettered")]
 
 
@@ -243,9 +243,9 @@ def test_a_handlers_own_policy_overrides_the_brokers() -> None:
     fails = takes(0.25, transient=1.0)
     services = [
         Service("b", on={"E": [fails]}),
-        Service("c", on={"E": handled(Delivery(Retry(1), dead_letter=False), fails)}),
+        Service("c", on={"E": handled(DeliveryPolicy(Retry(1), dead_letter=False), fails)}),
     ]
-    broker = Broker(delivery=Delivery(Retry(2, Backoff(1.0))))
+    broker = Broker(delivery=DeliveryPolicy(Retry(2, Backoff(1.0))))
     run = simulate(world(Publish("E"), [0], services, broker=broker))
     assert rows(run.deliveries, "subscriber", "attempts", "outcome") == [
         ("b", 2, "dead_lettered"),
@@ -296,7 +296,9 @@ def test_without_a_drain_a_run_ends_with_its_traffic() -> None:
 def test_a_delivery_that_backs_off_or_travels_is_pending() -> None:
     """Not a dead letter, not lost: it would have been tried again."""
     services = [
-        Service("b", on={"E": handled(Delivery(Retry(4, Backoff(50.0))), takes(1, transient=1.0))})
+        Service(
+            "b", on={"E": handled(DeliveryPolicy(Retry(4, Backoff(50.0))), takes(1, transient=1.0))}
+        )
     ]
     run = simulate(world(Publish("E"), [0], services, duration=2.0, drain=10.0))
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(1, None, "pending")]

@@ -12,7 +12,7 @@ from eda_sim import (
     Broker,
     Call,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Outage,
     Parallel,
     Poisson,
@@ -282,7 +282,7 @@ def test_a_crashed_try_counts_as_a_try() -> None:
 
     The wait after the second try is base * factor = 2 s.
     """
-    policy = Delivery(Retry(3, Backoff(1.0)))
+    policy = DeliveryPolicy(Retry(3, Backoff(1.0)))
     services = [Service("a", on={"E": handled(policy, takes(1, transient=1.0))})]
     run = simulate(world(Publish("E"), [0], services, faults=[Outage("a", at=0.5, lasts=0.5)]))
     assert [row[3:] for row in tried(run, "a")] == [
@@ -295,7 +295,7 @@ def test_a_crashed_try_counts_as_a_try() -> None:
 
 def test_a_crash_alone_never_makes_a_dead_letter() -> None:
     """With one try allowed and three crashes, the fourth try handles it."""
-    services = [Service("a", on={"E": handled(Delivery(Retry(1)), takes(2))})]
+    services = [Service("a", on={"E": handled(DeliveryPolicy(Retry(1)), takes(2))})]
     faults = [Outage("a", at=at, lasts=0.5) for at in (1, 2, 3)]
     run = simulate(world(Publish("E"), [0], services, faults=faults))
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(4, 5.5, "handled")]

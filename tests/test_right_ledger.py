@@ -9,7 +9,7 @@ from eda_sim import (
     Broker,
     Call,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Outage,
     Parallel,
     Poisson,
@@ -25,7 +25,7 @@ from eda_sim import (
 from tests.worlds import beside, handled, rows, takes, world
 
 COLUMNS = ("meant", "done", "missing", "repeated", "completed_at", "verdict")
-ONCE = Delivery(Retry(1))
+ONCE = DeliveryPolicy(Retry(1))
 
 
 def judged(scenario: Scenario) -> list[tuple[object, ...]]:
@@ -80,7 +80,7 @@ def test_half_done_one_subscriber_of_two_has_given_up() -> None:
 def test_half_done_outranks_duplicated() -> None:
     """Done twice and missing something else: what is missing is told first."""
     services = [Service("a", on={"E": [takes(1, "one"), takes(1, "two", transient=1.0)]})]
-    broker = Broker(delivery=Delivery(Retry(2, Backoff(0.0))))
+    broker = Broker(delivery=DeliveryPolicy(Retry(2, Backoff(0.0))))
     found = judged(world(Publish("E"), [0], services, broker=broker))
     assert found == [(2, 2, 1, 1, None, "half_done")]
 
@@ -88,7 +88,7 @@ def test_half_done_outranks_duplicated() -> None:
 @pytest.mark.parametrize("kept", [True, False])
 def test_lost_nothing_was_done_and_the_client_was_told_otherwise(kept: bool) -> None:
     """Accepted by the broker, then given up: to the business it is the same with a DLQ."""
-    policy = Delivery(Retry(1), dead_letter=kept)
+    policy = DeliveryPolicy(Retry(1), dead_letter=kept)
     services = [Service("b", on={"E": handled(policy, takes(1, transient=1.0))})]
     assert judged(world(Publish("E"), [0], services)) == [(1, 0, 1, 0, None, "lost")]
 
@@ -102,7 +102,7 @@ def test_duplicated_a_retry_after_a_timeout_does_it_again() -> None:
 
 def test_pending_a_retry_is_still_to_come() -> None:
     """The run ends at 6 s, the delivery would be tried again at 51 s."""
-    policy = Delivery(Retry(2, Backoff(50.0)))
+    policy = DeliveryPolicy(Retry(2, Backoff(50.0)))
     services = [Service("b", on={"E": handled(policy, takes(1, transient=1.0))})]
     scenario = world(Publish("E"), [0], services, duration=1.0, drain=5.0)
     assert judged(scenario) == [(1, 0, 1, 0, None, "pending")]

@@ -7,7 +7,7 @@ from eda_sim import (
     Broker,
     Call,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Publish,
     Recorded,
     Retry,
@@ -63,7 +63,7 @@ def test_one_worker_overtakes_nobody() -> None:
 
 def test_an_ordered_topic_overtakes_nobody() -> None:
     """Any number of workers, one partition for each key."""
-    ordered = Delivery(ordered=True)
+    ordered = DeliveryPolicy(ordered=True)
     assert late(simulate(world([0, 1, 10], [5.0, 1.0, 1.0], delivery=ordered))) == []
 
 
@@ -78,8 +78,8 @@ def test_a_retry_lets_others_overtake_unless_the_topic_is_ordered() -> None:
             for seed in range(20)
         ]
         for ordered, policy in (
-            (False, Delivery(retry)),
-            (True, Delivery(retry, ordered=True)),
+            (False, DeliveryPolicy(retry)),
+            (True, DeliveryPolicy(retry, ordered=True)),
         )
     }
     assert sum(orders[False]) > 5

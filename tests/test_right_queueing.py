@@ -15,7 +15,7 @@ from eda_sim import (
     Backoff,
     Call,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Exponential,
     Gamma,
     Poisson,
@@ -276,7 +276,7 @@ def test_retries_take_the_expected_attempts_and_leave_the_expected_dead(way: str
     assert (mean, dead) == (pytest.approx(1.24), pytest.approx(0.008))
     again = Retry(3, Backoff(0.001))
     work = [Work(Constant(0.0001), "w", transient=0.2)]
-    services = [Service("a", workers=9, on={"M": handled(Delivery(again), *work)})]
+    services = [Service("a", workers=9, on={"M": handled(DeliveryPolicy(again), *work)})]
     message = Publish("M") if way == "delivery" else Call("M", retry=again)
     run = simulate(world(message, Regular(200), services), seed=1)
     table, given_up = (

@@ -13,7 +13,7 @@ from eda_sim import (
     Branch,
     Call,
     Constant,
-    Delivery,
+    DeliveryPolicy,
     Exponential,
     InvalidInput,
     Outage,
@@ -133,7 +133,7 @@ def by_hand() -> Run:
 
     The mailer takes 2 s (3 s where it has to wait); the books fail twice and give up.
     """
-    gives_up = handled(Delivery(Retry(2, Backoff(1.0))), takes(0.5, "book", transient=1.0))
+    gives_up = handled(DeliveryPolicy(Retry(2, Backoff(1.0))), takes(0.5, "book", transient=1.0))
     services = [
         Service("orders", on={"Order": [takes(1, "accept"), Publish("Ordered")]}),
         Service("mail", on={"Ordered": [takes(2, "send")]}),

@@ -17,7 +17,7 @@ from eda_sim import (
     Call,
     Constant,
     Deduplication,
-    Delivery,
+    DeliveryPolicy,
     EdaSimError,
     EdaSimWarning,
     Handler,
@@ -41,11 +41,11 @@ from eda_sim import (
 from eda_sim.catalog import CATALOG
 
 WORK = Work(Constant(0.1), "charge card")
-ORDERED = Delivery(ordered=True)
+ORDERED = DeliveryPolicy(ordered=True)
 
 
 def payments(
-    policy: Delivery | None = None,
+    policy: DeliveryPolicy | None = None,
     *,
     on: dict[str, Any] | None = None,
     traffic: tuple[Traffic, ...] = (),
@@ -79,38 +79,38 @@ def payments(
     ("build", "line"),
     [
         (
-            lambda: Delivery(guarantee="at_most_once", idempotent=True),
-            "Delivery: idempotent needs guarantee='at_least_once', got 'at_most_once': what comes "
+            lambda: DeliveryPolicy(guarantee="at_most_once", idempotent=True),
+            "DeliveryPolicy: idempotent needs guarantee='at_least_once', got 'at_most_once': what comes "
             "once at most needs no deduplication; leave idempotent out",
         ),
         (
-            lambda: Delivery(guarantee="at_most_once", idempotent=Deduplication(size=3)),
-            "Delivery: idempotent needs guarantee='at_least_once', got 'at_most_once': what comes "
+            lambda: DeliveryPolicy(guarantee="at_most_once", idempotent=Deduplication(size=3)),
+            "DeliveryPolicy: idempotent needs guarantee='at_least_once', got 'at_most_once': what comes "
             "once at most needs no deduplication; leave idempotent out",
         ),
         (
-            lambda: Delivery(guarantee="at_most_once", ack_timeout=30),
-            "Delivery: ack_timeout=30.0 needs guarantee='at_least_once', got 'at_most_once', which "
+            lambda: DeliveryPolicy(guarantee="at_most_once", ack_timeout=30),
+            "DeliveryPolicy: ack_timeout=30.0 needs guarantee='at_least_once', got 'at_most_once', which "
             "acknowledges before handling: leave ack_timeout out",
         ),
         (
-            lambda: Delivery(Retry(None), dead_letter=False),
-            "Delivery: retry.max_attempts must be a number where dead_letter=False, got None: a "
+            lambda: DeliveryPolicy(Retry(None), dead_letter=False),
+            "DeliveryPolicy: retry.max_attempts must be a number where dead_letter=False, got None: a "
             "message that always fails would be tried for ever; limit it, or allow dead letters",
         ),
         (
-            lambda: Delivery(Retry(budget=RetryBudget())),
-            "Delivery: retry.budget=RetryBudget() is for calls, and a delivery has none: leave "
+            lambda: DeliveryPolicy(Retry(budget=RetryBudget())),
+            "DeliveryPolicy: retry.budget=RetryBudget() is for calls, and a delivery has none: leave "
             "budget out, and limit max_attempts",
         ),
         (
-            lambda: Delivery(retry_topic=True),
-            "Delivery: retry_topic needs ordered=True, got False: unordered deliveries are tried "
+            lambda: DeliveryPolicy(retry_topic=True),
+            "DeliveryPolicy: retry_topic needs ordered=True, got False: unordered deliveries are tried "
             "again without keeping others; leave retry_topic out",
         ),
         (
-            lambda: Delivery(ordered=True, prefetch=10),
-            "Delivery: prefetch=10 needs ordered=False, got True: a partition is handled one "
+            lambda: DeliveryPolicy(ordered=True, prefetch=10),
+            "DeliveryPolicy: prefetch=10 needs ordered=False, got True: a partition is handled one "
             "message at a time; leave prefetch out",
         ),
         (
@@ -155,11 +155,13 @@ NO_DEAD_LETTERS = (
     ("build", "line"),
     [
         (
-            lambda: payments(Delivery(dead_letter=False), redrives=[Redrive("payment", 5)]),
+            lambda: payments(DeliveryPolicy(dead_letter=False), redrives=[Redrive("payment", 5)]),
             NO_DEAD_LETTERS,
         ),
         (
-            lambda: payments(Delivery(guarantee="at_most_once"), redrives=[Redrive("payment", 5)]),
+            lambda: payments(
+                DeliveryPolicy(guarantee="at_most_once"), redrives=[Redrive("payment", 5)]
+            ),
             NO_DEAD_LETTERS,
         ),
         (
@@ -297,10 +299,10 @@ def test_more_workers_than_partitions(settings: dict[str, Any], line: str) -> No
         {"instances": 2, "workers": 4},
         {"workers": 12, "on": {"Refund": [WORK]},
          "traffic": (Traffic(Call("Refund"), Poisson(1), name="clerks"),)},
-        {"workers": 12, "on": {"Refund": Handler([WORK], Delivery())},
+        {"workers": 12, "on": {"Refund": Handler([WORK], DeliveryPolicy())},
          "traffic": (Traffic(Send("Refund"), Poisson(1), name="clerks"),)},
-        {"workers": 12, "policy": Delivery(ordered=True, retry_topic=True)},
-        {"workers": 12, "policy": Delivery()},
+        {"workers": 12, "policy": DeliveryPolicy(ordered=True, retry_topic=True)},
+        {"workers": 12, "policy": DeliveryPolicy()},
     ],
     ids=["enough partitions", "calls", "unordered deliveries", "a retry topic", "unordered"],
 )  # fmt: skip
@@ -367,7 +369,7 @@ def test_python_shows_the_users_line(tmp_path: Path) -> None:
         "from eda_sim import *\n"
         "scenario = Scenario('mine', traffic=[Traffic(Publish('Placed'), Poisson(1))],\n"
         "    services=[Service('one', workers=9, on={'Placed': []})],\n"
-        "    broker=Broker(delivery=Delivery(ordered=True)))\n"
+        "    broker=Broker(delivery=DeliveryPolicy(ordered=True)))\n"
         "simulate(scenario.replace(duration=5))\n",
         "utf-8",
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 
 
 def test_waits_double() -> None:
@@ -36,7 +36,7 @@ def test_waits_never_shrink(base: float, factor: float, attempt: int) -> None:
 
 def test_the_defaults_are_three_retries() -> None:
     """By default a delivery is tried four times, after 1, 2 and 4 s, then dead-lettered."""
-    retry = Delivery().retry
+    retry = DeliveryPolicy().retry
     assert retry == Retry(max_attempts=4, backoff=Backoff(1.0, factor=2.0))
     assert [retry.backoff.after(n) for n in range(1, retry.max_attempts)] == [1.0, 2.0, 4.0]
-    assert Delivery().dead_letter
+    assert DeliveryPolicy().dead_letter

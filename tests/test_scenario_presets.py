@@ -12,7 +12,7 @@ import pytest
 from eda_sim.errors import InvalidInput
 from eda_sim.results.run import Run
 from eda_sim.scenario.broker import Broker, Topic
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Constant, Exponential
 from eda_sim.scenario.faults import BadDeployment, BrokerOutage, Outage
 from eda_sim.scenario.presets import PRESETS, preset_behaviours, preset_settings
@@ -32,7 +32,9 @@ HOSTS = {
 ENDLESS = 10**9  # RabbitMQ's "no limit", as a number that no run reaches
 AGAIN_AT_ONCE = Backoff(0.0, factor=1.0)
 ONCE = Retry(max_attempts=1)
-AT_MOST_ONCE = Delivery(retry=ONCE, dead_letter=False, guarantee="at_most_once", requeue="head")
+AT_MOST_ONCE = DeliveryPolicy(
+    retry=ONCE, dead_letter=False, guarantee="at_most_once", requeue="head"
+)
 ROWS = [(product, row) for product, preset in PRESETS.items() for row in preset.settings]
 
 
@@ -56,16 +58,18 @@ def rabbit(**changes: Any) -> Broker:
     }
     own = {"when_unreachable": "lose"} | {k: v for k, v in changes.items() if k not in DELIVERY}
     policy |= {k: v for k, v in changes.items() if k in DELIVERY}
-    return Broker(delivery=Delivery(**policy), **own)
+    return Broker(delivery=DeliveryPolicy(**policy), **own)
 
 
-DELIVERY = {field.name for field in fields(Delivery)}
+DELIVERY = {field.name for field in fields(DeliveryPolicy)}
 
 
 def kafka(dead_letter: bool = False, **changes: Any) -> Broker:
     """Kafka by hand: one partition, in order, without any second try."""
     settings = {"partitions": 1, "rebalance": 45.0, "republish_after": 30.0} | changes
-    return Broker(delivery=Delivery(retry=ONCE, dead_letter=dead_letter, ordered=True), **settings)
+    return Broker(
+        delivery=DeliveryPolicy(retry=ONCE, dead_letter=dead_letter, ordered=True), **settings
+    )
 
 
 def sqs(visibility: float = 30.0, attempts: int = 1000, **changes: Any) -> Broker:
@@ -78,7 +82,7 @@ def sqs(visibility: float = 30.0, attempts: int = 1000, **changes: Any) -> Broke
     }
     policy |= {k: v for k, v in changes.items() if k in DELIVERY}
     return Broker(
-        delivery=Delivery(**policy), **{k: v for k, v in changes.items() if k not in DELIVERY}
+        delivery=DeliveryPolicy(**policy), **{k: v for k, v in changes.items() if k not in DELIVERY}
     )
 
 
@@ -87,13 +91,13 @@ def nats(retry: Retry | None = None, wait: float = 30.0, **changes: Any) -> Brok
     policy = {"retry": retry or every(0.0), "requeue": "head", "ack_timeout": wait}
     policy |= {k: v for k, v in changes.items() if k in DELIVERY}
     return Broker(
-        delivery=Delivery(**policy), **{k: v for k, v in changes.items() if k not in DELIVERY}
+        delivery=DeliveryPolicy(**policy), **{k: v for k, v in changes.items() if k not in DELIVERY}
     )
 
 
 def redis(idle: float) -> Broker:
     """Redis Streams by hand: claimed after a while, without end."""
-    return Broker(delivery=Delivery(retry=every(idle), requeue="head", ack_timeout=idle))
+    return Broker(delivery=DeliveryPolicy(retry=every(idle), requeue="head", ack_timeout=idle))
 
 
 # -- what is built -------------------------------------------------------------------
@@ -106,7 +110,7 @@ BUILT: list[tuple[str, dict[str, Any], Broker]] = [
         "rabbitmq",
         {"auto_ack": True},
         Broker(
-            delivery=Delivery(
+            delivery=DeliveryPolicy(
                 retry=ONCE,
                 dead_letter=False,
                 guarantee="at_most_once",

@@ -8,7 +8,7 @@ import pytest
 
 from eda_sim.errors import EdaSimError, InvalidInput, nearest
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, CircuitBreaker, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, CircuitBreaker, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import (
     Constant,
     Empirical,
@@ -137,7 +137,10 @@ def yaml_of(**changes: Any) -> dict[str, Any]:
             "Backoff.jitter must be 'none', 'full' or 'decorrelated', got 'half'",
         ),
         (lambda: CircuitBreaker(0), "CircuitBreaker.failures must be >= 1, got 0"),
-        (lambda: Delivery(dead_letter="x"), "Delivery.dead_letter must be true or false, got 'x'"),
+        (
+            lambda: DeliveryPolicy(dead_letter="x"),
+            "DeliveryPolicy.dead_letter must be true or false, got 'x'",
+        ),
         (
             lambda: Broker(deliver=0.005),
             "Broker.deliver must be a description, such as Exponential(0.05), got 0.005",

@@ -7,7 +7,7 @@ import pytest
 from eda_sim.catalog import order_chain, order_pubsub
 from eda_sim.errors import InvalidInput
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Delivery, Retry
+from eda_sim.scenario.delivery import DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Constant, Exponential
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Handler, Service
@@ -75,7 +75,7 @@ LABELLED = Scenario(
         ),
         (
             "payment.ProcessPayment.delivery",
-            Delivery(dead_letter=False),
+            DeliveryPolicy(dead_letter=False),
             lambda s: s.service("payment").handlers["ProcessPayment"].delivery,
         ),
     ],

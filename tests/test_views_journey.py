@@ -14,7 +14,7 @@ from eda_sim import (
     Backoff,
     Broker,
     Call,
-    Delivery,
+    DeliveryPolicy,
     InvalidInput,
     Outage,
     Publish,
@@ -62,7 +62,7 @@ def dead_lettered() -> Run:
         Service("b", on={"Said": [takes(1, "listen")]}),
     ]
     broker = Broker(publish=Constant(0.25), deliver=Constant(0.5),
-                    delivery=Delivery(Retry(2, Backoff(0.5))))  # fmt: skip
+                    delivery=DeliveryPolicy(Retry(2, Backoff(0.5))))  # fmt: skip
     faults = [Outage("b", at=1.0, lasts=0.5)]
     return simulate(world(Publish("Said"), [0.0], services, broker=broker, faults=faults))
 

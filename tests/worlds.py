@@ -16,7 +16,7 @@ from eda_sim.catalog import order_chain, order_pubsub
 from eda_sim.results.run import Run
 from eda_sim.results.statistics import Interval, student_t
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, CircuitBreaker, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, CircuitBreaker, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import (
     Constant,
     Distribution,
@@ -171,7 +171,7 @@ def everything(duration: float = 60.0) -> Scenario:
         Work(Exponential(0.01), "tidy", transient=0.2),
     ]
     paying = [Work(LogNormal(0.06), "charge", transient=0.1, permanent=0.02)]
-    lossy = Handler([Work(Gamma(0.02), "count", transient=0.3)], Delivery(Retry(2), False))
+    lossy = Handler([Work(Gamma(0.02), "count", transient=0.3)], DeliveryPolicy(Retry(2), False))
     return Scenario(
         "everything",
         traffic=[
@@ -195,7 +195,7 @@ def everything(duration: float = 60.0) -> Scenario:
             publish=Exponential(0.002),
             deliver=Exponential(0.005),
             turnaround=Exponential(0.001),
-            delivery=Delivery(retry),
+            delivery=DeliveryPolicy(retry),
         ),
         network=Uniform(0.001, 0.002),
         faults=[

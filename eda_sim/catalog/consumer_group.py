@@ -23,7 +23,7 @@ from typing import Literal
 
 from eda_sim.catalog.latency import latency
 from eda_sim.scenario.broker import Broker, Topic
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Constant, Exponential, Gamma
 from eda_sim.scenario.faults import Fault, Outage
 from eda_sim.scenario.scenario import Scenario
@@ -137,7 +137,7 @@ def consumer_group(
             publish=latency(broker_publish_mean),
             deliver=latency(broker_deliver_mean),
             turnaround=latency(turnaround_mean),
-            delivery=Delivery(
+            delivery=DeliveryPolicy(
                 Retry(max_attempts, Backoff(backoff_base, factor=backoff_factor)),
                 ordered=ordered,
                 retry_topic=retry_topic,

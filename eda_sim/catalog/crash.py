@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, get_args
 
 from eda_sim.catalog.orders import order_pubsub
 from eda_sim.errors import InvalidInput
-from eda_sim.scenario.delivery import Deduplication, Delivery
+from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy
 from eda_sim.scenario.faults import Outage
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.units import minute, ms
@@ -150,7 +150,7 @@ def order_crash(
     )
     promise = _promise(guarantee, ack_timeout, dedup_window, dedup_size)
     assert shop.broker is not None
-    delivery = Delivery(retry=shop.broker.delivery.retry, prefetch=prefetch, **promise)
+    delivery = DeliveryPolicy(retry=shop.broker.delivery.retry, prefetch=prefetch, **promise)
     staffed = shop.replace(f"{_CRASHING}.instances", instances)
     return staffed.replace("broker.delivery", delivery).replace(
         name=f"crash, {guarantee.replace('_', ' ')}",
@@ -161,7 +161,7 @@ def order_crash(
 def _promise(
     guarantee: str, ack_timeout: float | None, window: float | None, size: int | None
 ) -> dict[str, Any]:
-    """Return the settings of a ``Delivery`` that keep a guarantee."""
+    """Return the settings of a ``DeliveryPolicy`` that keep a guarantee."""
     if guarantee not in GUARANTEES:
         raise InvalidInput(
             f"guarantee must be one of {', '.join(GUARANTEES)}, got {guarantee!r}: choose which "

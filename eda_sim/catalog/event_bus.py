@@ -13,7 +13,7 @@ way of the acknowledgement) = 0.89 erlang for 4 workers, the others less.
 
 from eda_sim.catalog.latency import latency
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential
 from eda_sim.scenario.faults import Fault, Outage
 from eda_sim.scenario.scenario import Scenario
@@ -124,7 +124,7 @@ def event_bus(
             publish=latency(broker_publish_mean),
             deliver=latency(broker_deliver_mean),
             turnaround=latency(turnaround_mean),
-            delivery=Delivery(
+            delivery=DeliveryPolicy(
                 Retry(max_attempts, Backoff(backoff_base, factor=backoff_factor)),
                 dead_letter=dead_letter,
             ),

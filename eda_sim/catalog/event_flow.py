@@ -16,7 +16,7 @@ from typing import Any
 
 from eda_sim.catalog.latency import latency
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Service
@@ -114,7 +114,7 @@ def event_flow(
         broker=Broker(
             publish=latency(broker_publish_mean),
             deliver=latency(broker_deliver_mean),
-            delivery=Delivery(Retry(max_attempts, Backoff(backoff_base, factor=backoff_factor))),
+            delivery=DeliveryPolicy(Retry(max_attempts, Backoff(backoff_base, factor=backoff_factor))),
         ),
         network=latency(network_mean),
         duration=duration,

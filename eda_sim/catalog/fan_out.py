@@ -8,7 +8,7 @@ Its numbers are easy to reason about: by default a subscriber is offered
 from eda_sim.catalog.latency import latency
 from eda_sim.errors import InvalidInput
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Service
@@ -80,7 +80,7 @@ def fan_out(
             publish=latency(publish_mean),
             deliver=latency(deliver_mean),
             turnaround=latency(turnaround_mean),
-            delivery=Delivery(retry=retry),
+            delivery=DeliveryPolicy(retry=retry),
         ),
         duration=messages / rate,
         warmup=warmup,

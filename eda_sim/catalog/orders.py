@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from eda_sim.catalog.latency import latency
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, CircuitBreaker, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, CircuitBreaker, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential, LogNormal
 from eda_sim.scenario.faults import Fault, Outage, Slowdown
 from eda_sim.scenario.scenario import Scenario
@@ -248,7 +248,7 @@ def order_pubsub(
             publish=latency(broker_publish_mean),
             deliver=latency(broker_deliver_mean),
             turnaround=latency(turnaround_mean),
-            delivery=Delivery(retry=retry),
+            delivery=DeliveryPolicy(retry=retry),
         ),
         network=latency(network_mean),
         faults=[

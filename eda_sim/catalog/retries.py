@@ -24,7 +24,7 @@ from typing import Literal
 
 from eda_sim.catalog.latency import latency
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, CircuitBreaker, Delivery, Retry, RetryBudget
+from eda_sim.scenario.delivery import Backoff, CircuitBreaker, DeliveryPolicy, Retry, RetryBudget
 from eda_sim.scenario.distributions import Exponential
 from eda_sim.scenario.faults import BadDeployment, Fault, Outage, Slowdown
 from eda_sim.scenario.redrive import Redrive
@@ -144,7 +144,7 @@ def retry_ladder(
             deliver=latency(broker_deliver_mean),
             turnaround=latency(turnaround_mean),
             partitions=partitions,
-            delivery=Delivery(
+            delivery=DeliveryPolicy(
                 Retry(max_attempts, Backoff(backoff_base, backoff_factor, jitter)),
                 dead_letter=dead_letter,
                 requeue=requeue,

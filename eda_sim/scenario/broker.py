@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from eda_sim.scenario.delivery import Delivery
+from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.description import (
     Count,
     FrozenDict,
@@ -57,8 +57,10 @@ class Broker:
     not confirmed: ``wait`` until it has, publishing again every ``republish_after`` seconds
     (their workers held), ``fail`` their attempt, or ``lose`` the message and go on.
 
-    >>> from eda_sim import Delivery, Exponential, Retry, ms
-    >>> broker = Broker(deliver=Exponential(5 * ms), delivery=Delivery(retry=Retry(max_attempts=2)))
+    >>> from eda_sim import DeliveryPolicy, Exponential, Retry, ms
+    >>> broker = Broker(
+    ...     deliver=Exponential(5 * ms), delivery=DeliveryPolicy(retry=Retry(max_attempts=2))
+    ... )
     >>> broker.publish, broker.deliver
     (Constant(0.0), Exponential(0.005))
     """
@@ -66,7 +68,7 @@ class Broker:
     publish: Distribution = Constant(0.0)
     deliver: Distribution = Constant(0.0)
     turnaround: Distribution = Constant(0.0)
-    delivery: Delivery = Delivery()
+    delivery: DeliveryPolicy = DeliveryPolicy()
     partitions: Count = 8
     rebalance: Seconds = 3.0
     when_unreachable: Literal["wait", "fail", "lose"] = "wait"

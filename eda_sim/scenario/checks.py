@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from eda_sim.errors import InvalidInput, nearest, warn
-from eda_sim.scenario.delivery import Delivery
+from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.faults import (
     BROKER,
     BadDeployment,
@@ -262,7 +262,7 @@ def _redrives(scenario: "Scenario") -> None:
             )
 
 
-def _policy(handler: Handler, scenario: "Scenario") -> Delivery | None:
+def _policy(handler: Handler, scenario: "Scenario") -> DeliveryPolicy | None:
     """Return how the broker delivers to a handler; None without a broker."""
     if handler.delivery is None and scenario.broker is not None:
         return scenario.broker.delivery

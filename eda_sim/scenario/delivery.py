@@ -95,7 +95,7 @@ class Deduplication:
 
 
 @description
-class Delivery:
+class DeliveryPolicy:
     """How the broker delivers to a handler, and what a failure means.
 
     Args:
@@ -118,12 +118,12 @@ class Delivery:
             it a free worker takes the next from the broker.
 
     Example:
-        >>> Delivery(guarantee="at_most_once").retry.max_attempts
+        >>> DeliveryPolicy(guarantee="at_most_once").retry.max_attempts
         4
-        >>> Delivery(guarantee="at_most_once", idempotent=True)
+        >>> DeliveryPolicy(guarantee="at_most_once", idempotent=True)
         Traceback (most recent call last):
         ...
-        eda_sim.errors.InvalidInput: Delivery: idempotent needs guarantee='at_least_once', ...
+        eda_sim.errors.InvalidInput: DeliveryPolicy: idempotent needs guarantee='at_least_once', ...
     """
 
     retry: Retry = Retry()
@@ -137,7 +137,7 @@ class Delivery:
     prefetch: Count | None = None
 
     @model_validator(mode="after")
-    def _compatible(self) -> "Delivery":
+    def _compatible(self) -> "DeliveryPolicy":
         if self.guarantee == "at_most_once":
             if self.idempotent:
                 raise ValueError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from eda_sim.scenario.delivery import Delivery
+from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.description import (
     Count,
     FrozenDict,
@@ -28,12 +28,12 @@ class Handler:
     ``delivery`` overrides the broker's default for this subscriber.
 
     >>> from eda_sim import Constant, Retry, Work
-    >>> Handler([Work(Constant(0.05), "send mail")], Delivery(retry=Retry(max_attempts=2)))
-    Handler((Work(Constant(0.05), 'send mail'),), delivery=Delivery(retry=Retry(max_attempts=2)))
+    >>> Handler([Work(Constant(0.05), "send mail")], DeliveryPolicy(retry=Retry(max_attempts=2)))
+    Handler((Work(Constant(0.05), 'send mail'),), delivery=DeliveryPolicy(retry=Retry(max_attempts=2)))
     """
 
     steps: Annotated[Sequence[Step], freeze_sequence]
-    delivery: Delivery | None = None
+    delivery: DeliveryPolicy | None = None
 
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eda_sim.results.audit.routes import Leg
 from eda_sim.rules.unfolding import MessageNode
-from eda_sim.scenario.delivery import Delivery
+from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.messages import name_of
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.steps import AnyStep, Branch, Parallel, Work
@@ -62,7 +62,7 @@ class Settings:
         assert self._scenario.broker is not None
         return self._scenario.broker
 
-    def delivery(self, leg: Leg) -> Delivery:
+    def delivery(self, leg: Leg) -> DeliveryPolicy:
         """The delivery policy of a subscriber."""
         return leg.handler.handler.delivery or self._broker.delivery
 

@@ -4,13 +4,13 @@ An instance is a consumer that hands each partition's records to its workers one
 and commits each record once it is handled. Kafka itself tries nothing again: a running
 consumer reads on, and only a crash brings a record back, at the last committed position.
 What fails is skipped, unless the settings of a Kafka Connect sink put it into a dead-letter
-topic. Retries are the application's: say them with ``Delivery(retry=..., ordered=True)``.
+topic. Retries are the application's: say them with ``DeliveryPolicy(retry=..., ordered=True)``.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from eda_sim.scenario.delivery import Delivery, Retry
+from eda_sim.scenario.delivery import DeliveryPolicy, Retry
 from eda_sim.scenario.presets.given import Given
 from eda_sim.scenario.presets.table import (
     MILLISECONDS,
@@ -145,7 +145,7 @@ KAFKA: Final = Preset(
         "retry.backoff.ms": "the wait before sending again does not grow here: say it with "
         "request.timeout.ms",
         "errors.retry.timeout": "attempts are counted, not timed: say it with "
-        "Delivery(retry=Retry(max_attempts=...))",
+        "DeliveryPolicy(retry=Retry(max_attempts=...))",
     },
 )
 
@@ -162,7 +162,7 @@ def kafka_fields(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) -
             "leave it out",
         )
     return {
-        "delivery": Delivery(
+        "delivery": DeliveryPolicy(
             retry=Retry(max_attempts=1), dead_letter=_dead_letters(given), ordered=True
         ),
         "partitions": given.number("num.partitions", 1, LARGEST),

@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, Final
 
 from eda_sim.errors import InvalidInput
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.presets.given import Given
 from eda_sim.scenario.presets.table import NUMBER, SECONDS, Page, Preset, behaviour, setting
 from eda_sim.units import hour, minute, second
@@ -96,7 +96,7 @@ NATS: Final = Preset(
     {
         "Nats-Msg-Id": "every publication is a message of its own: no publisher sends one twice",
         "duplicate_window": "every publication is a message of its own: no publisher sends one "
-        "twice; for what a handler sees twice use Delivery(idempotent=Deduplication(window=...))",
+        "twice; for what a handler sees twice use DeliveryPolicy(idempotent=Deduplication(window=...))",
         "InactiveThreshold": "no consumer is forgotten here: leave it out",
     },
 )
@@ -115,7 +115,7 @@ def nats_fields(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) ->
     if policy == "none":
         needless = ("AckWait", "MaxDeliver", "MaxAckPending", "BackOff", "nakWithDelay")
         given.leave_out(needless, "AckPolicy='AckNone', which waits for no acknowledgement")
-        delivery = Delivery(
+        delivery = DeliveryPolicy(
             retry=Retry(max_attempts=1),
             dead_letter=False,
             guarantee="at_most_once",
@@ -124,7 +124,7 @@ def nats_fields(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) ->
         return {"delivery": delivery}
     one_by_one, attempts = _one_by_one(given), _attempts(given)
     delay = _seconds(given, "nakWithDelay", given.value("nakWithDelay"), may_be_zero=True)
-    delivery = Delivery(
+    delivery = DeliveryPolicy(
         retry=Retry(max_attempts=attempts, backoff=Backoff(delay, factor=1.0)),
         requeue="head",
         ack_timeout=_ack_wait(given, attempts),

@@ -6,14 +6,14 @@ The queue is a quorum queue, because a classic queue without a dead-letter excha
 without end, which a description refuses.
 
 A retry queue (a dead-letter exchange that leads to a queue whose messages expire) is no
-setting but a topology: say it with ``Delivery(retry=..., requeue="tail")``.
+setting but a topology: say it with ``DeliveryPolicy(retry=..., requeue="tail")``.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from eda_sim.errors import InvalidInput
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.presets.given import Given
 from eda_sim.scenario.presets.table import NUMBER, TEXT, TRUTH, Page, Preset, behaviour, setting
 
@@ -33,7 +33,7 @@ MOST_RETURNS: Final = 999  # a delivery has at most 1000 attempts
 
 _LINEAR = (
     "the waits of a retry grow by a factor, not by a constant: say them with "
-    "Delivery(retry=Retry(backoff=...))"
+    "DeliveryPolicy(retry=Retry(backoff=...))"
 )
 _ONE_TIMEOUT = (
     "a description's acknowledgement timeout is also how the broker learns of a crash, and "
@@ -156,13 +156,13 @@ def rabbitmq_fields(
     return fields | ({"topics": capacity} if capacity else {})
 
 
-def _acknowledged_by_sending(given: Given) -> Delivery:
+def _acknowledged_by_sending(given: Given) -> DeliveryPolicy:
     """What is sent counts as done: there is no limit, no second try and nothing to reject."""
     needless = ("requeue", "x-delivery-limit", "x-dead-letter-exchange")
     given.leave_out(needless, "auto_ack=True, which acknowledges before handling")
     if given.value("prefetch_count"):
         given.leave_out(("prefetch_count",), "auto_ack=True, which knows no limit")
-    return Delivery(
+    return DeliveryPolicy(
         retry=Retry(max_attempts=1),
         dead_letter=False,
         guarantee="at_most_once",
@@ -171,7 +171,7 @@ def _acknowledged_by_sending(given: Given) -> Delivery:
     )
 
 
-def _acknowledged_by_hand(given: Given, prefetch: int) -> Delivery:
+def _acknowledged_by_hand(given: Given, prefetch: int) -> DeliveryPolicy:
     dead_letter = "x-dead-letter-exchange" in given
     if dead_letter:
         given.text("x-dead-letter-exchange")  # the default exchange has no name
@@ -185,7 +185,7 @@ def _acknowledged_by_hand(given: Given, prefetch: int) -> Delivery:
             "or an x-delivery-limit on a quorum queue",
         )
     unlimited_quorum = attempts is None and given.value("x-queue-type") == "quorum"
-    return Delivery(
+    return DeliveryPolicy(
         retry=Retry(max_attempts=attempts, backoff=Backoff(0.0, factor=1.0)),
         dead_letter=dead_letter,
         requeue="tail" if unlimited_quorum else "head",

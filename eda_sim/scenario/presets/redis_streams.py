@@ -10,7 +10,7 @@ failure, which is later by the time that the failed attempt took.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.presets.given import Given
 from eda_sim.scenario.presets.table import (
     MILLISECONDS,
@@ -93,7 +93,7 @@ def redis_streams_fields(
     given.number("COUNT", 1, 1, "a worker reads one entry at a time: give the service more workers")
     if given.truth("NOACK"):
         given.leave_out(("min-idle-time",), "NOACK=True, which leaves nothing pending")
-        delivery = Delivery(
+        delivery = DeliveryPolicy(
             retry=Retry(max_attempts=1),
             dead_letter=False,
             guarantee="at_most_once",
@@ -101,7 +101,7 @@ def redis_streams_fields(
         )
     else:
         idle = given.milliseconds("min-idle-time", 1, LONGEST)
-        delivery = Delivery(
+        delivery = DeliveryPolicy(
             retry=Retry(max_attempts=None, backoff=Backoff(idle, factor=1.0)),
             requeue="head",
             ack_timeout=idle,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from eda_sim.errors import InvalidInput
-from eda_sim.scenario.delivery import Backoff, Delivery, Retry
+from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Constant
 from eda_sim.scenario.presets.given import Given
 from eda_sim.scenario.presets.table import (
@@ -117,7 +117,7 @@ def sqs_fields(
     if dead_letter:
         attempts = given.number("maxReceiveCount", 1, MOST_RECEIPTS)
     ordered = given.truth("FifoQueue")
-    delivery = Delivery(
+    delivery = DeliveryPolicy(
         retry=Retry(max_attempts=attempts, backoff=Backoff(float(invisible), factor=1.0)),
         dead_letter=dead_letter,
         requeue="head",
