@@ -51,10 +51,10 @@ BUDGET = Retry(3, Backoff(0.05, jitter="full", maximum=1.0), RetryBudget(0.1, 20
 
 
 def _services() -> list[Service]:
-    pay = Call("Pay", 1.0, BUDGET, BREAKER, bulkhead=30, deadline=True)
+    pay = Call("Pay", 1.0, BUDGET, BREAKER, bulkhead=30, propagate_deadline=True)
     order = [
         Work(Exponential(2 * ms), "accept"),
-        Parallel([pay, Call("Reserve", 1.0, deadline=True)]),
+        Parallel([pay, Call("Reserve", 1.0, propagate_deadline=True)]),
         Branch(0.3, [Send("Wrap")], label="is a gift"),
         Publish("Placed", outbox=Outbox(poll=0.1)),
     ]

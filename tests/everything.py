@@ -130,7 +130,7 @@ works = build(
 
 
 def _call(command: str, timeout: float | None, deadline: bool, **others: Any) -> Call:
-    return Call(command, timeout, deadline=deadline and timeout is not None, **others)
+    return Call(command, timeout, propagate_deadline=deadline and timeout is not None, **others)
 
 
 @cache

@@ -205,7 +205,7 @@ def a_deadline_travels(facts: Facts) -> None:
     """After the deadline no attempt begins, and calls on its behalf are over, new ones at once."""
     until: dict[int, float] = {}
     for step, calls in single_calls(facts).values():
-        if step.deadline and step.timeout is not None:
+        if step.propagate_deadline and step.timeout is not None:
             until |= {each.message: each.started_at + step.timeout for each in calls}
     for message, deadline in until.items():
         for attempt in facts.attempts[message]:

@@ -237,14 +237,14 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              RETRY),
     ),
     "a deadline that passes in the queue": (
-        called(Call("Pay", timeout=0.75, deadline=True), at=[0.0, 0.25],
+        called(Call("Pay", timeout=0.75, propagate_deadline=True), at=[0.0, 0.25],
                steps=[Work(Constant(0.75), "work")]),
         said("missing", "timed_out", 1.0, f"{PAY}.timeout = 0.75", RETRY),
     ),
     "a deadline that came from further up": (
         called(Call("Pay"), at=[0.5]).replace("shop.Buy[greet].duration.value", 0.75).replace(
-            "people.message", Call("Buy", timeout=0.5, deadline=True)),
-        said("missing", "deadline_passed", 1.25, "people.message.deadline = True", RETRY),
+            "people.message", Call("Buy", timeout=0.5, propagate_deadline=True)),
+        said("missing", "deadline_passed", 1.25, "people.message.propagate_deadline = True", RETRY),
     ),
     "a budget without another try": (
         called(Call("Pay", retry=Retry(2, budget=RetryBudget(ratio=0.0, burst=1))), at=[0.0, 9.0],

@@ -59,7 +59,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "inbox": 7,
         "work_mean": 0.7,
         "timeout": 7.0,
-        "deadline": True,
+        "propagate_deadline": True,
         "max_attempts": 7,
         "backoff_base": 7.0,
         "backoff_factor": 7.0,

@@ -327,7 +327,7 @@ def test_nobody_backs_off_beyond_the_deadline() -> None:
     patient = Call("Look", retry=Retry(2, Backoff(4.0)))
     front = Service("front", on={"Ask": [patient]})
     back = Service("back", on={"Look": [Work(Constant(1.0), "look", transient=1.0)]})
-    traffic = [Traffic(Call("Ask", timeout=2.0, deadline=True), Trace([0.0]))]
+    traffic = [Traffic(Call("Ask", timeout=2.0, propagate_deadline=True), Trace([0.0]))]
     run = simulate(Scenario("deadline", traffic=traffic, services=[front, back], duration=1.0))
     assert list(run.calls["ended_at"]) == [2.0, 2.0]
     assert list(run.attempts["ended_at"]) == [2.0, 1.0]
@@ -355,7 +355,7 @@ def test_what_a_worker_has_been_handed_cannot_be_withdrawn(waits: dict[str, Any]
 def test_whoever_expires_at_the_deadline_itself_says_nothing() -> None:
     """The worker is free at 1 s, the very moment at which the second caller has waited enough."""
     desk = Service("desk", on={"Ask": [takes(1.0)]})
-    call = Call("Ask", timeout=1.0, deadline=True)
+    call = Call("Ask", timeout=1.0, propagate_deadline=True)
     traffic = [Traffic(Call("Ask"), Trace([0.0])), Traffic(call, Trace([0.0]), name="hasty")]
     run = simulate(Scenario("expired", traffic=traffic, services=[desk], duration=1.0))
     assert rows(run.requests, "answered_at", "outcome") == [(1.0, "ok"), (1.0, "timed_out")]

@@ -87,7 +87,7 @@ def test_the_storm_outlives_its_cause() -> None:
     [
         {"call": {"breaker": CircuitBreaker(5, 10, 5)}},
         {"call": {"bulkhead": 4}},
-        {"call": {"deadline": True}},
+        {"call": {"propagate_deadline": True}},
         {"call": {"retry": Retry(4, Backoff(0.05), RetryBudget(0.1, 10))}},
         {"service": {"inbox": 4}},
         {"service": {"shed_after": 0.1}},
@@ -155,7 +155,7 @@ def test_a_deadline_travels_with_the_call() -> None:
     run = simulate(
         Scenario(
             "deadline",
-            traffic=[Traffic(Call("Ask", timeout=1.5, deadline=True), Trace([0.0, 0.0]))],
+            traffic=[Traffic(Call("Ask", timeout=1.5, propagate_deadline=True), Trace([0.0, 0.0]))],
             services=[
                 Service("front", workers=2, on={"Ask": [Call("Look", timeout=10.0)]}),
                 Service("back", on={"Look": [Work(Constant(2.0), "look")]}),
@@ -324,7 +324,7 @@ def test_decorrelated_jitter_stays_between_its_bounds() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Call("Ask", deadline=True), "deadline=True needs a timeout"),
+        (lambda: Call("Ask", propagate_deadline=True), "propagate_deadline=True needs a timeout"),
         (lambda: DeliveryPolicy(guarantee="at_most_once", idempotent=True), "leave idempotent out"),
         (lambda: DeliveryPolicy(Retry(None), dead_letter=False), "would be tried for ever"),
         (lambda: DeliveryPolicy(Retry(2, budget=RetryBudget())), "leave budget out"),

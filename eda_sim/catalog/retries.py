@@ -168,7 +168,7 @@ def retry_storm(
     inbox: int | None = None,
     work_mean: float = 100 * ms,
     timeout: float = 1.0,
-    deadline: bool = False,
+    propagate_deadline: bool = False,
     max_attempts: int = 4,
     backoff_base: float = 1.0,
     backoff_factor: float = 2.0,
@@ -197,7 +197,7 @@ def retry_storm(
         inbox: how many calls may wait there, one more being rejected; None for any number.
         work_mean: mean time of looking something up, seconds (exponential).
         timeout: how long a till waits for one try, seconds.
-        deadline: whether the timeout travels along, so that what nobody waits for any more
+        propagate_deadline: whether the timeout travels along, so that what nobody waits for any more
             is not begun.
         max_attempts: tries at each call, the first included.
         backoff_base: wait after the first failed try, seconds.
@@ -235,7 +235,7 @@ def retry_storm(
         timeout,
         Retry(max_attempts, Backoff(backoff_base, backoff_factor, jitter, backoff_maximum), budget),
         breaker,
-        deadline=deadline,
+        propagate_deadline=propagate_deadline,
     )
     faults: list[Fault] = []
     if outage_at is not None:

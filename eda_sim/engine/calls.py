@@ -95,7 +95,7 @@ class MakeCall:
         self.handler = handler
         self._number = node.number
         self._timeout = step.timeout
-        self._sets_deadline = step.deadline
+        self._sets_deadline = step.propagate_deadline
         self._retry = step.retry or Retry(max_attempts=1)
         self._guards = guards
         self._budget = budget

@@ -54,7 +54,7 @@ class Call:
     After ``timeout`` seconds the caller gives up, though the callee still does the
     work. ``retry`` repeats a failed or timed-out call; ``breaker`` protects it;
     ``bulkhead`` limits how many such calls the caller has under way at once (one more is
-    rejected). With ``deadline`` the timeout travels with the call: what nobody waits for
+    rejected). With ``propagate_deadline`` the timeout travels with the call: what nobody waits for
     any more is not begun, and calls on its behalf wait no longer than that.
 
     >>> Call("ProcessPayment", timeout=2.0, retry=Retry(max_attempts=2))
@@ -66,14 +66,14 @@ class Call:
     retry: Retry | None = None
     breaker: CircuitBreaker | None = None
     bulkhead: Count | None = None
-    deadline: bool = False
+    propagate_deadline: bool = False
     kind: Literal["call"] = "call"
 
     @model_validator(mode="after")
     def _has_a_deadline(self) -> "Call":
-        if self.deadline and self.timeout is None:
+        if self.propagate_deadline and self.timeout is None:
             raise ValueError(
-                "deadline=True needs a timeout, got None: say how long the caller waits"
+                "propagate_deadline=True needs a timeout, got None: say how long the caller waits"
             )
         return self
 

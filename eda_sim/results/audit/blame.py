@@ -48,7 +48,7 @@ _ORDER: Final = {what: position for position, what in enumerate(MISHAPS)}
 _OF_WORK: Final = {"transient_failure": "transient", "permanent_failure": "permanent"}
 _OF_CALL: Final = {
     "timed_out": "timeout",
-    "deadline_passed": "deadline",
+    "deadline_passed": "propagate_deadline",
     "budget_exhausted": "retry",
     "short_circuited": "breaker",
     "bulkhead_full": "bulkhead",
@@ -235,11 +235,11 @@ class Judge:
         """Return a setting of a call; a deadline may have come with a call further up."""
         step = said.node.step
         assert isinstance(step, Call)
-        if name == "deadline" or (name == "timeout" and step.timeout is None):
-            while not (isinstance(said.node.step, Call) and said.node.step.deadline):
+        if name == "propagate_deadline" or (name == "timeout" and step.timeout is None):
+            while not (isinstance(said.node.step, Call) and said.node.step.propagate_deadline):
                 assert said.because is not None
                 said = said.because
-            name = "deadline"
+            name = "propagate_deadline"
         return self._settings.of_call(said.node, said.on, name)
 
     def _active_fault(self, services: set[str], begin: float, end: float) -> int | None:
