@@ -360,12 +360,12 @@ def test_what_is_still_in_the_outbox_is_pending() -> None:
 
 
 def test_a_refusal_is_written_down_with_the_outage_behind_it() -> None:
-    """Also in the table of mishaps: what, where, when and which fault."""
-    (row,) = simulate(CASES["a call to who is down"][0]).mishaps.itertuples()
+    """Also in the table of incidents: what, where, when and which fault."""
+    (row,) = simulate(CASES["a call to who is down"][0]).incidents.itertuples()
     assert (row.what, row.service, row.at, row.fault) == ("refused", "bank", 0.5, 0)
 
 
-def test_a_run_without_mishaps_has_nothing_to_explain() -> None:
+def test_a_run_without_incidents_has_nothing_to_explain() -> None:
     """The audit is empty, with its columns."""
     found = simulate(told()).audit()
     assert found.empty

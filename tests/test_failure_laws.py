@@ -39,7 +39,7 @@ from eda_sim import (
     Traffic,
     simulate,
 )
-from eda_sim.rules.mishaps import MISHAPS
+from eda_sim.rules.incidents import INCIDENTS
 from eda_sim.rules.tables import (
     ATTEMPT_OUTCOMES,
     CALL_OUTCOMES,
@@ -68,7 +68,14 @@ LEFT_ALONE = {"kind", "data", "version"}
 
 BREAKER = "a breaker that refuses calls, beside its twin"
 EVERYTHING = {
-    *(*REQUEST_OUTCOMES, *CALL_OUTCOMES, *ATTEMPT_OUTCOMES, *DELIVERY_OUTCOMES, *MISHAPS, BREAKER),
+    *(
+        *REQUEST_OUTCOMES,
+        *CALL_OUTCOMES,
+        *ATTEMPT_OUTCOMES,
+        *DELIVERY_OUTCOMES,
+        *INCIDENTS,
+        BREAKER,
+    ),
     *(kind.kind for kind in KINDS),
 }
 
@@ -138,8 +145,8 @@ def test_random_worlds_have_all_that_can_be_described_and_all_that_can_happen() 
 
 
 def happened(run: Run) -> Counter[str]:
-    """How often each outcome, mishap and fault came up in a run."""
-    columns = [run.mishaps["what"], run.faults["kind"]]
+    """How often each outcome, incident and fault came up in a run."""
+    columns = [run.incidents["what"], run.faults["kind"]]
     columns += [
         table["outcome"] for table in (run.requests, run.calls, run.attempts, run.deliveries)
     ]

@@ -77,7 +77,7 @@ OWNERS = {
     "attempts": "service",
     "effects": "service",
     "deliveries": "subscriber",
-    "mishaps": "service",
+    "incidents": "service",
     "faults": "target",
 }
 

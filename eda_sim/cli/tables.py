@@ -69,7 +69,7 @@ def run_tables(run: "Run") -> list[Table]:
 def audited(run: "Run") -> list[dict[str, Any]]:
     """Return what made effects missing, repeated or late, the most frequent first.
 
-    One entry for each problem, mishap, fault or setting behind it, and policy: how many
+    One entry for each problem, incident, fault or setting behind it, and policy: how many
     ``effects`` of how many ``requests``.
     """
     reason = ["problem", "what", "by", "policy"]

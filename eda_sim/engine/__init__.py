@@ -5,6 +5,6 @@ requests, ``calls`` and ``broker`` carry messages (``subscription`` and ``delive
 take over where the broker has accepted one), a ``service`` has workers (``worker``)
 that handle them, ``steps`` is what they do, ``faults`` break things, ``protection`` and
 ``breaker`` keep that from spreading, ``recorder`` writes down what happened, and
-``mishaps`` what went wrong. An engine only records: whatever can be derived from the
+``incidents`` what went wrong. An engine only records: whatever can be derived from the
 tables is derived in ``eda_sim.results``.
 """

@@ -56,7 +56,7 @@ class MakePublication:
         self._kind = recorder.event if is_event else recorder.command
         self._version = step.version if isinstance(step, Publish) else 1
         self._record = recorder.messages.add
-        self._mishap = stage.mishaps.note
+        self._incident = stage.incidents.note
         self._link = stage.network.link(
             node.owner, BROKER, f"{node.address}/publish", source, node.place
         )
@@ -131,7 +131,7 @@ class MakePublication:
         """Publish until the broker has confirmed, as far as the policy goes."""
         link = self._link
         while link is not None and (stop := link.stops(request.number, fold(tries, attempt))):
-            self._mishap(how_stopped(stop), message, request, self._sender, fault=stop.number)
+            self._incident(how_stopped(stop), message, request, self._sender, fault=stop.number)
             if self._when_unreachable != "wait":
                 # What is written in an outbox stays there until the broker has confirmed it.
                 kept = self._when_unreachable == "fail" or self._outbox is not None
@@ -151,7 +151,7 @@ class MakePublication:
         if not topic.is_full:
             topic.enter()
             return OK
-        self._mishap("topic_full", message, request, self._sender)
+        self._incident("topic_full", message, request, self._sender)
         if self._drops:
             return "lost"
         room = topic.wait()

@@ -11,10 +11,10 @@ from typing import Any
 from simpy import Event, Interrupt
 
 from eda_sim.engine.clock import Callback
+from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.job import FAILED, FAILED_PERMANENTLY, OK, Job, Performance, PlannedHandler
 from eda_sim.engine.links import Condition, Link, how_stopped
 from eda_sim.engine.memory import Memory
-from eda_sim.engine.mishaps import NO_FAULT
 from eda_sim.engine.protection import Budget, Guard
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
@@ -112,7 +112,7 @@ class MakeCall:
         self._replies = turn(Rank.REPLY_ARRIVES, place)
         self._times_out = turn(Rank.TIMEOUT, place)
         self._due = turn(Rank.RETRY_DUE, place)
-        self._note = stage.mishaps.note
+        self._note = stage.incidents.note
         self._record_message, self._record_call = recorder.messages.add, recorder.calls.add
         code = recorder.names.code
         self._caller, self._command = code(node.owner), recorder.command
@@ -160,20 +160,20 @@ class MakeCall:
             return False
         if self._budget is None or self._budget.allows():
             return True
-        self._mishap("budget_exhausted", call)
+        self._incident("budget_exhausted", call)
         return False
 
     def _try(self, state: State, attempt: CallAttempt) -> Generator[Event, Any, State]:
         """Try once, if the guards let it through, and return the state that follows."""
         patience = self._patience(attempt)
         if patience is not None and patience <= 0:
-            self._mishap("deadline_passed", attempt)
+            self._incident("deadline_passed", attempt)
             return state["timed_out"]
         passed: list[Guard] = []
         for guard in self._guards:
             refusal = guard.refuses(attempt)
             if refusal is not None:
-                self._mishap(_REFUSALS[refusal], attempt)
+                self._incident(_REFUSALS[refusal], attempt)
                 _tell(passed, attempt, None)
                 return state[refusal]
             passed.append(guard)
@@ -185,7 +185,7 @@ class MakeCall:
             _tell(passed, attempt, None)
             raise
         if state is TIMED_OUT:
-            self._mishap("timed_out", attempt)
+            self._incident("timed_out", attempt)
         # A permanent error is an answer: the callee is well, the request is not.
         _tell(passed, attempt, state.name in (OK, FAILED_PERMANENTLY))
         return state
@@ -217,7 +217,7 @@ class MakeCall:
         )
         link = self._link_there
         if link is not None and (doubled := link.doubles(request.number, attempt.tries)):
-            self._mishap("doubled", attempt, doubled)
+            self._incident("doubled", attempt, doubled)
             # The second arrival is an attempt like any other, but nobody awaits its reply.
             tries = fold(attempt.tries, 2)
             twin = CallAttempt(self, request, attempt.message, tries, 1, attempt.deadline)
@@ -252,14 +252,14 @@ class MakeCall:
         if link is not None:
             stopped = link.stops(request.number, attempt.tries)
             if stopped is not None:
-                self._mishap(how_stopped(stopped), attempt, stopped)
+                self._incident(how_stopped(stopped), attempt, stopped)
                 return
             for condition, delay in link.holds_up(request.number, attempt.tries):
-                self._mishap("held_up", attempt, condition)
+                self._incident("held_up", attempt, condition)
                 latency += delay
         self.clock.then(latency, turn + request.turn, arrive)
 
-    def _mishap(self, what: str, call: CallAttempt, by: Condition | None = None) -> None:
+    def _incident(self, what: str, call: CallAttempt, by: Condition | None = None) -> None:
         fault = NO_FAULT if by is None else by.number
         service = self.handler.service.name
         self._note(what, call.message, call.request, service, call.attempt, fault=fault)

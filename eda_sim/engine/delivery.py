@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from simpy import Event
 
+from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.job import FAILED, OK, Job
 from eda_sim.engine.links import Condition
-from eda_sim.engine.mishaps import NO_FAULT
 from eda_sim.engine.recorder import NEVER, NOBODY, Row
 from eda_sim.engine.request import Request
 from eda_sim.engine.topic import Held
@@ -96,11 +96,11 @@ class Delivery:
             self.lane.join(twin)
         return twin
 
-    def mishap(self, what: str, attempt: int = NOBODY, by: Condition | None = None) -> None:
+    def incident(self, what: str, attempt: int = NOBODY, by: Condition | None = None) -> None:
         """Write down what happened to it."""
         fault = NO_FAULT if by is None else by.number
         service = self.subscription.handler.service.name
-        self.subscription.mishap(what, self.message, self.request, service, attempt, fault=fault)
+        self.subscription.incident(what, self.message, self.request, service, attempt, fault=fault)
 
     def lost_on_the_way(self) -> None:
         """It never arrives, and nobody sends it again."""
@@ -130,7 +130,7 @@ class Delivery:
         link = self.subscription.ack_link
         unheard = None if link is None else link.stops(self.request.number, attempt.tries)
         if unheard is not None and not self.subscription.at_most_once:
-            self.mishap("acknowledgement_lost", attempt.attempt, unheard)
+            self.incident("acknowledgement_lost", attempt.attempt, unheard)
             self._unheard(attempt)
             return
         if outcome is OK:
@@ -177,7 +177,7 @@ class Delivery:
         if attempt.attempt != self.attempts or self.state is not HANDLING:
             return
         rules = self.subscription
-        self.mishap("acknowledgement_timed_out", attempt.attempt)
+        self.incident("acknowledgement_timed_out", attempt.attempt)
         if self._may_repeat(attempt):
             self.state = self.state["acknowledgement timed out"]
             self.queue.come_back(self._next_attempt(), attempt.queued_at)
@@ -241,7 +241,7 @@ class Delivery:
             self.held = None
 
     def _note_dead_letter(self) -> None:
-        self.mishap("dead_lettered", self.attempts)
+        self.incident("dead_lettered", self.attempts)
 
     # -- redrive ------------------------------------------------------------------
 
@@ -252,7 +252,7 @@ class Delivery:
 
     def redrive(self) -> None:
         """It leaves the dead-letter queue for its queue's tail; attempts count anew."""
-        self.mishap("redriven")
+        self.incident("redriven")
         self.state = self.state["redriven"]
         self._row[_ENDED_AT] = NEVER
         self.forgiven = self.attempts

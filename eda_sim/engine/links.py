@@ -158,7 +158,7 @@ class Link:
 
 
 def how_stopped(condition: Condition) -> str:
-    """Return the mishap of a message that ``condition`` has kept from arriving."""
+    """Return the incident of a message that ``condition`` has kept from arriving."""
     return "lost_on_the_way" if isinstance(condition.fault, Loss) else "cut_off"
 
 

@@ -15,8 +15,8 @@ from eda_sim.rules.tables import (
     DELIVERIES,
     EFFECTS,
     FAULTS,
+    INCIDENTS,
     MESSAGES,
-    MISHAPS,
     REQUESTS,
     SCALING,
     TABLES,
@@ -102,7 +102,7 @@ class Recorder:
         self.deliveries = Rows(DELIVERIES, code("pending"))
         self.faults = Rows(FAULTS, NEVER)
         self.scaling = Rows(SCALING, NEVER)
-        self.mishaps = Rows(MISHAPS, NEVER)
+        self.incidents = Rows(INCIDENTS, NEVER)
         self._all = tuple(getattr(self, name) for name in TABLES)
 
     def store(self) -> None:

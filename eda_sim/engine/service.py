@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from simpy import Event
 
+from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.job import Job
-from eda_sim.engine.mishaps import NO_FAULT
 from eda_sim.engine.protection import limiter
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
 from eda_sim.engine.stage import Stage
@@ -61,7 +61,7 @@ class ServiceActor:
         for instance in self.absent:
             self._repairs[instance] = Event(self.clock)
         self._record = stage.recorder.attempts.add
-        self._mishap = stage.mishaps.note
+        self._incident = stage.incidents.note
         self._record_size = stage.recorder.scaling.add
         code = stage.recorder.names.code
         self._codes = {outcome: code(outcome) for outcome in ATTEMPT_OUTCOMES}
@@ -91,7 +91,7 @@ class ServiceActor:
             self._refused(job)
             self._turn_away(job, "refused")
         elif (why := self._why_not()) is not None:
-            self._mishap(why, job.message, job.request, self.name, job.attempt)
+            self._incident(why, job.message, job.request, self.name, job.attempt)
             self._turn_away(job, "rejected")
         else:
             self.arrive(job)
@@ -210,12 +210,12 @@ class ServiceActor:
 
     def expired(self, job: Job) -> str:
         """Nobody waits for this call any more: it is not begun."""
-        self._mishap("deadline_passed", job.message, job.request, self.name, job.attempt)
+        self._incident("deadline_passed", job.message, job.request, self.name, job.attempt)
         return "expired"
 
     def _refused(self, job: Job) -> None:
         fault = self._down_by[-1] if self._down_by else NO_FAULT
-        self._mishap("refused", job.message, job.request, self.name, job.attempt, fault=fault)
+        self._incident("refused", job.message, job.request, self.name, job.attempt, fault=fault)
 
     def _turn_away(self, job: Job, outcome: str) -> None:
         self.queue_up(job)
@@ -337,7 +337,7 @@ class ServiceActor:
             self._waiting_calls = 0
         for job in sorted(died, key=_place):
             fault = self._down_by[-1]
-            self._mishap("crashed", job.message, job.request, self.name, job.attempt, fault=fault)
+            self._incident("crashed", job.message, job.request, self.name, job.attempt, fault=fault)
             self.attempt_ended(job, "crashed")
             job.crashed()
         for job in waiting:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from eda_sim.engine.clock import Clock
 from eda_sim.engine.dead_letters import DeadLetters
+from eda_sim.engine.incidents import Incidents
 from eda_sim.engine.links import Network
-from eda_sim.engine.mishaps import Mishaps
 from eda_sim.engine.recorder import Recorder
 from eda_sim.engine.topic import Topic
 from eda_sim.rules.luck import Luck
@@ -30,12 +30,12 @@ class Stage:
     recorder: Recorder = field(default_factory=Recorder)
     services: dict[str, "ServiceActor"] = field(default_factory=dict)
     topics: dict[str, Topic] = field(default_factory=dict)
-    mishaps: Mishaps = field(init=False)
+    incidents: Incidents = field(init=False)
     network: Network = field(init=False)
     dead_letters: dict[str, DeadLetters] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.mishaps = Mishaps(self.clock, self.recorder)
+        self.incidents = Incidents(self.clock, self.recorder)
         self.network = Network(self)
         for name in dict.fromkeys(redrive.service for redrive in self.scenario.redrives):
             redrives = [redrive for redrive in self.scenario.redrives if redrive.service == name]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from simpy import AllOf, Interrupt
 
 from eda_sim.engine.clock import Due
+from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.job import (
     FAILED,
     FAILED_PERMANENTLY,
@@ -21,7 +22,6 @@ from eda_sim.engine.job import (
 )
 from eda_sim.engine.links import Condition
 from eda_sim.engine.memory import Memory
-from eda_sim.engine.mishaps import NO_FAULT
 from eda_sim.engine.recorder import NEVER
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.luck import Chance, times
@@ -59,7 +59,7 @@ class DoWork:
         self._work = work
         self._label = stage.recorder.names.code(work.label)
         self._record = stage.recorder.effects.add
-        self._mishap = stage.mishaps.note
+        self._incident = stage.incidents.note
 
     def perform(self, job: Job) -> Performance:
         """Work. A slowdown counts for what starts meanwhile."""
@@ -87,7 +87,9 @@ class DoWork:
 
     def _failed(self, job: Job, what: str, fault: int = NO_FAULT) -> str:
         label, service = self._work.label, self._service.name
-        self._mishap(what, job.message, job.request, service, job.attempt, label=label, fault=fault)
+        self._incident(
+            what, job.message, job.request, service, job.attempt, label=label, fault=fault
+        )
         return _FAILURES[what]
 
     def _trouble(self, job: Job) -> Condition | None:

@@ -52,7 +52,7 @@ class Subscription:
         self.times_out = turn(Rank.TIMEOUT, place)
         self.due = turn(Rank.RETRY_DUE, place)
         self._record = stage.recorder.deliveries.add
-        self.mishap = stage.mishaps.note
+        self.incident = stage.incidents.note
         name = description.service.name
         self.link = stage.network.link(BROKER, name, f"{address}/deliver", source, place)
         self.ack_link = stage.network.link(name, BROKER, f"{address}/acknowledge", source, place)
@@ -117,11 +117,11 @@ class Subscription:
         request, tries = delivery.request, fold(delivery.tries, attempt)
         cut = link.cut
         if cut is not None:
-            delivery.mishap("cut_off", by=cut)
+            delivery.incident("cut_off", by=cut)
             assert cut.over.callbacks is not None
             cut.over.callbacks.append(lambda _: self._travel(link, delivery, attempt))
         elif (lost := link.loses(request.number, tries)) is not None:
-            delivery.mishap("lost_on_the_way", by=lost)
+            delivery.incident("lost_on_the_way", by=lost)
             if self.at_most_once:
                 delivery.lost_on_the_way()
             else:
@@ -133,10 +133,10 @@ class Subscription:
         else:
             delay = self.travel(request.number, delivery.tries)
             for condition, longer in link.holds_up(request.number, tries):
-                delivery.mishap("held_up", by=condition)
+                delivery.incident("held_up", by=condition)
                 delay += longer
             self.clock.then(delay, self.arrives + request.turn, delivery.available)
             if (doubled := link.doubles(request.number, tries)) is not None:
-                delivery.mishap("doubled", by=doubled)
+                delivery.incident("doubled", by=doubled)
                 twin = delivery.doubled()
                 self.clock.then(delay, self.arrives + request.turn, twin.available)

@@ -139,9 +139,9 @@ class Run:
         return self.tables["scaling"]
 
     @property
-    def mishaps(self) -> pd.DataFrame:
+    def incidents(self) -> pd.DataFrame:
         """One row for each thing that went wrong with a message: what, where, when, which fault."""
-        return self.tables["mishaps"]
+        return self.tables["incidents"]
 
     @staticmethod
     def columns(table: str) -> pd.DataFrame:
@@ -213,7 +213,7 @@ class Run:
 
         - ``request`` and its ``verdict``; ``problem``: missing, repeated or out_of_order;
         - ``service``, ``label`` of the work and the ``message`` that it is done for;
-        - ``what`` happened (a name of ``eda_sim.rules.mishaps``, or still_under_way at the end of
+        - ``what`` happened (a name of ``eda_sim.rules.incidents``, or still_under_way at the end of
           the run, or side_by_side with others), ``at`` which time (seconds);
         - ``by`` which fault or setting, and the ``policy`` that let it stand, each as
           ``path = value`` with a path for ``Scenario.replace``;

@@ -91,7 +91,7 @@ def _lag(run: "Run", name: str, subject: str | None, window: float) -> StepFunct
 
 
 def _dead_letters(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
-    given_up = _of(run.mishaps, "service", subject)  # also what was redriven later
+    given_up = _of(run.incidents, "service", subject)  # also what was redriven later
     times = given_up.loc[given_up["what"] == "dead_lettered", "at"].to_numpy()
     return StepFunction.of_changes(name, times, np.ones(len(times)))
 

@@ -197,15 +197,15 @@ SCALING = Table(
     ("at", "service"),
 )
 
-MISHAPS = Table(
-    "mishaps",
+INCIDENTS = Table(
+    "incidents",
     "thing that went wrong with a message",
     (
         _MESSAGE,
         _REQUEST,
         Column("service", "name", "who handles it; its sender, where it never got to the broker"),
         Column("attempt", "count", "the number of the try; -1: none in particular"),
-        Column("what", "name", "one of those in rules.mishaps"),
+        Column("what", "name", "one of those in rules.incidents"),
         Column("label", "name", "the work that failed; empty where it was none"),
         Column("fault", "count", "the position of its fault in the scenario; -1: no fault"),
         Column("at", "time", "when"),
@@ -224,6 +224,6 @@ TABLES = {
         DELIVERIES,
         FAULTS,
         SCALING,
-        MISHAPS,
+        INCIDENTS,
     )
 }

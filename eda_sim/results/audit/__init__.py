@@ -1,7 +1,7 @@
 """The audit: for every request that is not consistent, what is wrong with which effect, and why.
 
 The ledger counts; the audit explains. Each missing, repeated or late effect gets one row with
-what happened (one of ``rules.mishaps``, or that it was still under way, or handled side by
+what happened (one of ``rules.incidents``, or that it was still under way, or handled side by
 side), when, the fault or the setting that did it, and the setting that let it stand. Both are
 written as paths of ``Scenario.replace``: what to change to see it go well.
 """
@@ -19,7 +19,7 @@ from eda_sim.results.audit.routes import Routes
 from eda_sim.results.ledger import Account
 from eda_sim.results.meant import Place
 from eda_sim.results.words import seconds_text
-from eda_sim.rules.mishaps import MISHAPS
+from eda_sim.rules.incidents import INCIDENTS
 from eda_sim.rules.unfolding import message_number
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
 PROBLEMS: Final = ("missing", "repeated", "out_of_order")
 
-_WITHOUT_MISHAP: Final = {
+_WITHOUT_INCIDENT: Final = {
     STILL_UNDER_WAY: "it was still under way when the run ended",
     SIDE_BY_SIDE: "it was handled side by side with others",
 }
-REASONS: Final = {what: MISHAPS[what] for what in MISHAPS if what not in OUTCOMES} | _WITHOUT_MISHAP
+REASONS: Final = {
+    what: INCIDENTS[what] for what in INCIDENTS if what not in OUTCOMES
+} | _WITHOUT_INCIDENT
 
 
 class Finding(NamedTuple):

@@ -1,11 +1,11 @@
-"""What made an effect missing, repeated or late: one mishap, and who let it stand.
+"""What made an effect missing, repeated or late: one incident, and who let it stand.
 
 The last thing that went wrong is what an effect is missing for: had it gone well, the work
 would have been done. The last thing that went wrong before work was done again is what it was
 done again for. What comes late came after something that had held it up, or was simply
 handled beside others.
 
-Behind a mishap is a fault of the scenario or a setting (``by``). What made it final, or made
+Behind an incident is a fault of the scenario or a setting (``by``). What made it final, or made
 somebody try again, is a setting as well (``policy``).
 """
 
@@ -19,7 +19,7 @@ from eda_sim.results.audit.case import Case, rows
 from eda_sim.results.audit.routes import Leg, Route, Routes, Said, called_by
 from eda_sim.results.audit.settings import Settings
 from eda_sim.results.meant import Place
-from eda_sim.rules.mishaps import MISHAPS
+from eda_sim.rules.incidents import INCIDENTS
 from eda_sim.rules.unfolding import message_number
 from eda_sim.scenario.delivery import Deduplication
 from eda_sim.scenario.faults import ServiceFault
@@ -28,7 +28,7 @@ from eda_sim.scenario.steps import Call, Publish
 if TYPE_CHECKING:
     from eda_sim.results.run import Run
 
-# What an effect can be missing or late for without any mishap.
+# What an effect can be missing or late for without any incident.
 STILL_UNDER_WAY: Final = "still_under_way"
 SIDE_BY_SIDE: Final = "side_by_side"
 
@@ -42,9 +42,9 @@ _SILENT: Final = ("cut_off", "lost_on_the_way")
 _FOR_GOOD: Final = ("permanent_failure", "poison_message")
 
 # Work fails before its caller's patience ends, and so on.
-_ORDER: Final = {what: position for position, what in enumerate(MISHAPS)}
+_ORDER: Final = {what: position for position, what in enumerate(INCIDENTS)}
 
-# Where the setting behind a mishap is found.
+# Where the setting behind an incident is found.
 _OF_WORK: Final = {"transient_failure": "transient", "permanent_failure": "permanent"}
 _OF_CALL: Final = {
     "timed_out": "timeout",
@@ -88,7 +88,7 @@ class Judge:
             for made in case.made(route[unit].message.number)
             for trouble in (
                 *case.troubles(made.message, route[unit].service, ways),
-                *case.mishaps(made.message, made.sender),
+                *case.incidents(made.message, made.sender),
             )
             if trouble.what not in _HARMLESS
         )
@@ -124,7 +124,7 @@ class Judge:
         return Blame(STILL_UNDER_WAY, self._end, by, policy)
 
     def _let_stand(self, case: Case, routes: Routes, leg: Leg, last: Any) -> str:
-        """Return the setting that made the last mishap final."""
+        """Return the setting that made the last incident final."""
         settings = self._settings
         if leg.is_call:
             return self._retry_of(routes, leg, last)
@@ -209,7 +209,7 @@ class Judge:
         return Blame(trouble.what, trouble.at, self._who(case, routes, trouble), policy)
 
     def _who(self, case: Case, routes: Routes, trouble: Any) -> str:
-        """Return the fault or the setting behind a mishap."""
+        """Return the fault or the setting behind an incident."""
         settings, what, service = self._settings, trouble.what, trouble.service
         message = case.messages[trouble.message]
         if trouble.fault >= 0:
@@ -295,7 +295,7 @@ def _latest(troubles: Iterable[Any]) -> Any:
 
 
 def _before(case: Case, message: int, service: str, until: float) -> Any:
-    """Return the last mishap for which a message may have been handled again by ``until``.
+    """Return the last incident for which a message may have been handled again by ``until``.
 
     What happened to it before it had been handled at all is none.
     """

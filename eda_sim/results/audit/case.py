@@ -12,7 +12,7 @@ from eda_sim.rules.unfolding import message_number
 if TYPE_CHECKING:
     from eda_sim.results.run import Run
 
-_TABLES = ("requests", "messages", "calls", "attempts", "effects", "deliveries", "mishaps")
+_TABLES = ("requests", "messages", "calls", "attempts", "effects", "deliveries", "incidents")
 
 Rows = list[Any]
 
@@ -30,7 +30,7 @@ class Case:
         self.deliveries = {(row.message, row.subscriber): row for row in found["deliveries"]}
         self.attempts = grouped(found["attempts"], lambda row: (row.message, row.service))
         self.effects = grouped(found["effects"], _place_of)
-        self._mishaps = grouped(found["mishaps"], lambda row: (row.message, row.service))
+        self._incidents = grouped(found["incidents"], lambda row: (row.message, row.service))
         self._by_number = grouped(found["messages"], lambda row: message_number(row.message))
         self._caused = grouped(found["messages"], lambda row: (row.cause, row.sender))
 
@@ -38,9 +38,9 @@ class Case:
         """Return the messages of a place in the unfolding, again and again, by time."""
         return self._by_number[number]
 
-    def mishaps(self, message: int, service: str) -> Rows:
+    def incidents(self, message: int, service: str) -> Rows:
         """Return what happened to a message at a service itself, by time."""
-        return self._mishaps[message, service]
+        return self._incidents[message, service]
 
     def troubles(
         self, message: int, service: str, ways: Mapping[int, frozenset[int]] = NOWHERE
@@ -51,7 +51,7 @@ class Case:
         which the handler depends: its calls, with all that these depend on, and what it could
         not hand over to the broker. ``ways`` narrows what is made for messages of such numbers.
         """
-        yield from self._mishaps[message, service]
+        yield from self._incidents[message, service]
         way = ways.get(message_number(message))
         for made in self._caused[message, service]:
             if way is not None and message_number(made.message) not in way:
@@ -60,7 +60,7 @@ class Case:
             if call is not None:
                 yield from self.troubles(call.message, call.service, ways)
             else:
-                yield from self._mishaps[made.message, service]
+                yield from self._incidents[made.message, service]
 
     def again(self, place: Place, meant: int) -> list[tuple[Any, Any]]:
         """Return each effect of a place that is one too many, after the one that it repeats.

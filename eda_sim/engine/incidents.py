@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from eda_sim.engine.clock import Clock
 from eda_sim.engine.recorder import NOBODY, Recorder
-from eda_sim.rules.mishaps import MISHAPS
+from eda_sim.rules.incidents import INCIDENTS
 
 if TYPE_CHECKING:
     from eda_sim.engine.request import Request
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 NO_FAULT: Final = -1
 
 
-class Mishaps:
+class Incidents:
     """The table of what went wrong, and the codes of its words."""
 
     def __init__(self, clock: Clock, recorder: Recorder) -> None:
         self._clock = clock
-        self._record = recorder.mishaps.add
+        self._record = recorder.incidents.add
         self._code = recorder.names.code
 
     def note(
@@ -35,7 +35,7 @@ class Mishaps:
         fault: int = NO_FAULT,
     ) -> None:
         """Write down that ``what`` happened now to one try of a message at a ``service``."""
-        assert what in MISHAPS
+        assert what in INCIDENTS
         self._record(
             [
                 message,

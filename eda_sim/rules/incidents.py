@@ -9,7 +9,7 @@ what follows from one: it is here for the sake of its time.
 
 from typing import Final
 
-MISHAPS: Final = {
+INCIDENTS: Final = {
     # of work
     "transient_failure": "the work failed, as another try may not",
     "permanent_failure": "the work fails for this request, however often it is tried",
