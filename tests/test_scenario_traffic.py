@@ -26,7 +26,7 @@ from eda_sim.scenario.traffic import (
 from tests.strategies import arrivals, stretched
 
 DAY = Diurnal(mean_rate=10, peak_rate=18, period=100)
-SPIKE = Spike(base=10, at=30, lasts=20, factor=5)
+SPIKE = Spike(rate=10, at=30, lasts=20, factor=5)
 
 
 def unit_gaps(seed: int = 1) -> Iterator[float]:

@@ -136,13 +136,13 @@ class Diurnal:
 
 @description
 class Spike:
-    """``base`` requests a second, and ``factor`` times as many from ``at`` on for ``lasts`` s.
+    """``rate`` requests a second, and ``factor`` times as many from ``at`` on for ``lasts`` s.
 
-    >>> list(Spike(base=1, at=2, lasts=1, factor=4).times(iter([1.0, 1.0, 2.0, 2.0, 1.0])))
+    >>> list(Spike(rate=1, at=2, lasts=1, factor=4).times(iter([1.0, 1.0, 2.0, 2.0, 1.0])))
     [1.0, 2.0, 2.5, 3.0, 4.0]
     """
 
-    base: PositiveRate
+    rate: PositiveRate
     at: Seconds
     lasts: PositiveSeconds
     factor: PositiveRate
@@ -150,15 +150,15 @@ class Spike:
 
     def times(self, gaps: Iterator[float]) -> Iterator[float]:
         """Yield the arrival times, in seconds, for an endless stream of unit gaps."""
-        before = self.base * self.at
-        during = self.base * self.factor * self.lasts
+        before = self.rate * self.at
+        during = self.rate * self.factor * self.lasts
         for total in accumulate(gaps):
             if total < before:
-                yield total / self.base
+                yield total / self.rate
             elif total < before + during:
-                yield self.at + (total - before) / (self.base * self.factor)
+                yield self.at + (total - before) / (self.rate * self.factor)
             else:
-                yield self.at + self.lasts + (total - before - during) / self.base
+                yield self.at + self.lasts + (total - before - during) / self.rate
 
 
 @description
