@@ -294,7 +294,7 @@ def scenarios(draw: st.DrawFn, *, faults: bool = True) -> Scenario:
 
 _TIMES = (
     *("mean", "value", "low", "high", "samples", "values"),  # distributions
-    *("arrival_times", "period", "at", "lasts", "mtbf", "mttr"),  # arrivals and faults
+    *("times", "period", "at", "lasts", "mtbf", "mttr"),  # arrivals and faults
     *("timeout", "maximum", "window", "open_for"),  # policies
     *("duration", "warmup", "drain"),
 )

@@ -124,7 +124,7 @@ def dead_letters_and_losses_are_as_the_policy_says(run: Run) -> None:
 def arrivals(source: Traffic, seed: int, duration: float) -> list[float]:
     """The moments at which a source's requests start, computed beside the engine."""
     moments = []
-    for moment in source.arrivals.times(Luck(seed).unit_gaps(source.name)):
+    for moment in source.arrivals.moments(Luck(seed).unit_gaps(source.name)):
         if moment >= duration:
             break
         moments.append(moment)

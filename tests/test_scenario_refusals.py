@@ -184,7 +184,7 @@ def test_a_part_that_cannot_be_right(build: Build, line: str) -> None:
         (lambda: Spike(1, at=-1, lasts=1, factor=2), "Spike.at must be >= 0, got -1"),
         (
             lambda: Trace([1, 3, 2]),
-            "Trace.arrival_times must be ascending, got 2.0 after 3.0: sort the times",
+            "Trace.times must be ascending, got 2.0 after 3.0: sort the times",
         ),
         (lambda: UniformKeys(0), "UniformKeys.n must be >= 1, got 0"),
         (lambda: ZipfKeys(3, s=-1), "ZipfKeys.s must be >= 0, got -1"),

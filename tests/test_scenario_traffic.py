@@ -38,7 +38,7 @@ def unit_gaps(seed: int = 1) -> Iterator[float]:
 def until(arrivals: Any, end: float, seed: int = 1) -> list[float]:
     """The arrival times before ``end``."""
     result = []
-    for time in arrivals.times(unit_gaps(seed)):
+    for time in arrivals.moments(unit_gaps(seed)):
         if time >= end:
             break
         result.append(time)
@@ -85,9 +85,9 @@ def test_a_metronome_is_even() -> None:
 
 def test_bursts_come_together() -> None:
     """Every burst has exactly ``size`` requests at the same instant; bursts are apart."""
-    times = list(islice(Bursts(rate=9, size=3).times(unit_gaps()), 300))
+    times = list(islice(Bursts(rate=9, size=3).moments(unit_gaps()), 300))
     assert set(Counter(times).values()) == {3}
-    singles = list(islice(Poisson(rate=3).times(unit_gaps()), 100))
+    singles = list(islice(Poisson(rate=3).moments(unit_gaps()), 100))
     assert sorted(set(times)) == pytest.approx(singles, rel=1e-12)
 
 
@@ -124,21 +124,21 @@ def test_a_day_is_inverted_exactly(
     """
     day = Diurnal(mean, mean * (1 + swing), period)
     gap = mean * period * periods
-    (time,) = day.times(iter([gap]))
+    (time,) = day.moments(iter([gap]))
     assert day.expected_by(time) == pytest.approx(gap, rel=1e-12, abs=1e-12 * mean * period)
 
 
 def test_a_whole_day_brings_its_mean() -> None:
     """After each whole period as many requests are expected as at the mean rate."""
     for n in range(1, 5):
-        (time,) = DAY.times(iter([10.0 * 100 * n]))
+        (time,) = DAY.moments(iter([10.0 * 100 * n]))
         assert time == pytest.approx(100 * n, rel=1e-9)
 
 
 def test_a_day_without_rhythm_is_poisson() -> None:
     """With the peak at the mean, a day is a Poisson process, request by request."""
-    flat = islice(Diurnal(7, 7, period=60).times(unit_gaps()), 2000)
-    poisson = islice(Poisson(7).times(unit_gaps()), 2000)
+    flat = islice(Diurnal(7, 7, period=60).moments(unit_gaps()), 2000)
+    poisson = islice(Poisson(7).moments(unit_gaps()), 2000)
     assert list(flat) == pytest.approx(list(poisson), rel=1e-12)
 
 
@@ -165,7 +165,7 @@ def test_the_peak_is_busier_than_the_trough() -> None:
 )
 def test_a_spike_is_three_clocks(gap: float, time: float) -> None:
     """Before and after the spike time runs at the usual rate, meanwhile ``factor`` times faster."""
-    assert list(SPIKE.times(iter([gap]))) == [pytest.approx(time, rel=1e-12)]
+    assert list(SPIKE.moments(iter([gap]))) == [pytest.approx(time, rel=1e-12)]
 
 
 def test_a_spike_leaves_the_requests_before_alone() -> None:
@@ -177,8 +177,8 @@ def test_a_spike_leaves_the_requests_before_alone() -> None:
 
 def test_a_factor_of_one_is_no_spike() -> None:
     """With factor 1 the spike is a Poisson process, up to rounding."""
-    flat = islice(Spike(10, at=30, lasts=20, factor=1).times(unit_gaps()), 1000)
-    assert list(flat) == pytest.approx(list(islice(Poisson(10).times(unit_gaps()), 1000)))
+    flat = islice(Spike(10, at=30, lasts=20, factor=1).moments(unit_gaps()), 1000)
+    assert list(flat) == pytest.approx(list(islice(Poisson(10).moments(unit_gaps()), 1000)))
 
 
 # -- traces and all of them -------------------------------------------------------------------
@@ -186,14 +186,14 @@ def test_a_factor_of_one_is_no_spike() -> None:
 
 def test_a_trace_is_what_was_measured() -> None:
     """A trace comes as it was recorded, ties included, and then ends."""
-    assert list(Trace([0.0, 0.5, 0.5, 9.0]).times(unit_gaps())) == [0.0, 0.5, 0.5, 9.0]
-    assert list(Trace([]).times(unit_gaps())) == []
+    assert list(Trace([0.0, 0.5, 0.5, 9.0]).moments(unit_gaps())) == [0.0, 0.5, 0.5, 9.0]
+    assert list(Trace([]).moments(unit_gaps())) == []
 
 
 @given(process=arrivals(requests=50, duration=2.0), seed=st.integers(0, 9))
 def test_requests_come_in_order(process: Any, seed: int) -> None:
     """No process makes a request before an earlier one, nor before time 0."""
-    times = list(islice(process.times(unit_gaps(seed)), 300))
+    times = list(islice(process.moments(unit_gaps(seed)), 300))
     assert times == sorted(times)
     assert all(time >= 0 for time in times)
 
@@ -201,16 +201,16 @@ def test_requests_come_in_order(process: Any, seed: int) -> None:
 @given(process=arrivals(requests=50, duration=2.0), seed=st.integers(0, 9))
 def test_half_the_rate_is_twice_the_time(process: Any, seed: int) -> None:
     """With rates halved and times doubled, each request comes at exactly twice the time."""
-    times = list(islice(process.times(unit_gaps(seed)), 200))
-    slower = list(islice(stretched(process, 2.0).times(unit_gaps(seed)), 200))
+    times = list(islice(process.moments(unit_gaps(seed)), 200))
+    slower = list(islice(stretched(process, 2.0).moments(unit_gaps(seed)), 200))
     assert slower == [2 * time for time in times]
 
 
 @pytest.mark.parametrize("process", [Poisson, Regular, lambda rate: Bursts(rate, 3)])
 def test_a_changed_rate_rescales_the_same_luck(process: Any) -> None:
     """At half the rate every request is the same one, exactly twice as late."""
-    times = list(islice(process(40).times(unit_gaps()), 500))
-    assert list(islice(process(20).times(unit_gaps()), 500)) == [2 * time for time in times]
+    times = list(islice(process(40).moments(unit_gaps()), 500))
+    assert list(islice(process(20).moments(unit_gaps()), 500)) == [2 * time for time in times]
 
 
 # -- keys -----------------------------------------------------------------------------------

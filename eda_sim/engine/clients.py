@@ -46,7 +46,7 @@ class Clients:
     def _arrive(self) -> Process:
         """Start each request at its time, for as long as the scenario lasts."""
         gaps = self._luck.unit_gaps(self._source.name)
-        for number, time in enumerate(self._source.arrivals.times(gaps)):
+        for number, time in enumerate(self._source.arrivals.moments(gaps)):
             if time >= self._duration:
                 return
             request = Request(self._position, number, time)

@@ -32,14 +32,14 @@ from eda_sim.scenario.steps import Call, Publish, Send
 class Poisson:
     """Independent clients: ``rate`` requests a second on average, memoryless.
 
-    >>> list(Poisson(rate=4).times(iter([1.0, 0.5, 2.0])))
+    >>> list(Poisson(rate=4).moments(iter([1.0, 0.5, 2.0])))
     [0.25, 0.375, 0.875]
     """
 
     rate: PositiveRate
     kind: Literal["poisson"] = "poisson"
 
-    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+    def moments(self, gaps: Iterator[float]) -> Iterator[float]:
         """Yield the arrival times, in seconds, for an endless stream of unit gaps."""
         return (total / self.rate for total in accumulate(gaps))
 
@@ -49,14 +49,14 @@ class Regular:
     """A metronome: ``rate`` requests a second, evenly spaced, the first at 0.
 
     >>> from itertools import islice, repeat
-    >>> list(islice(Regular(rate=4).times(repeat(1.0)), 3))
+    >>> list(islice(Regular(rate=4).moments(repeat(1.0)), 3))
     [0.0, 0.25, 0.5]
     """
 
     rate: PositiveRate
     kind: Literal["regular"] = "regular"
 
-    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+    def moments(self, gaps: Iterator[float]) -> Iterator[float]:
         """Yield the arrival times, in seconds; the gaps are only counted."""
         return (n / self.rate for n, _ in enumerate(gaps))
 
@@ -67,7 +67,7 @@ class Bursts:
 
     The bursts themselves come as a Poisson process.
 
-    >>> list(Bursts(rate=4, size=2).times(iter([1.0, 2.0])))
+    >>> list(Bursts(rate=4, size=2).moments(iter([1.0, 2.0])))
     [0.5, 0.5, 1.5, 1.5]
     """
 
@@ -75,7 +75,7 @@ class Bursts:
     size: Count
     kind: Literal["bursts"] = "bursts"
 
-    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+    def moments(self, gaps: Iterator[float]) -> Iterator[float]:
         """Yield the arrival times, in seconds: each burst's time ``size`` times."""
         for total in accumulate(gaps):
             for _ in range(self.size):
@@ -119,7 +119,7 @@ class Diurnal:
             2 * pi * time / self.period
         )
 
-    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+    def moments(self, gaps: Iterator[float]) -> Iterator[float]:
         """Yield the arrival times, in seconds, for an endless stream of unit gaps."""
         return (self._time_of(total) for total in accumulate(gaps))
 
@@ -138,7 +138,7 @@ class Diurnal:
 class Spike:
     """``rate`` requests a second, and ``factor`` times as many from ``at`` on for ``lasts`` s.
 
-    >>> list(Spike(rate=1, at=2, lasts=1, factor=4).times(iter([1.0, 1.0, 2.0, 2.0, 1.0])))
+    >>> list(Spike(rate=1, at=2, lasts=1, factor=4).moments(iter([1.0, 1.0, 2.0, 2.0, 1.0])))
     [1.0, 2.0, 2.5, 3.0, 4.0]
     """
 
@@ -148,7 +148,7 @@ class Spike:
     factor: PositiveRate
     kind: Literal["spike"] = "spike"
 
-    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+    def moments(self, gaps: Iterator[float]) -> Iterator[float]:
         """Yield the arrival times, in seconds, for an endless stream of unit gaps."""
         before = self.rate * self.at
         during = self.rate * self.factor * self.lasts
@@ -163,16 +163,16 @@ class Spike:
 
 @description
 class Trace:
-    """Requests at the given ``arrival_times`` (seconds, ascending), as measured somewhere.
+    """Requests at the given ``times`` (seconds, ascending), as measured somewhere.
 
-    >>> Trace([0.1, 0.1, 7.5]).arrival_times
+    >>> Trace([0.1, 0.1, 7.5]).times
     (0.1, 0.1, 7.5)
     """
 
-    arrival_times: Annotated[Sequence[Seconds], freeze_sequence]
+    times: Annotated[Sequence[Seconds], freeze_sequence]
     kind: Literal["trace"] = "trace"
 
-    @field_validator("arrival_times")
+    @field_validator("times")
     @classmethod
     def _ascending(cls, times: Sequence[float]) -> Sequence[float]:
         for earlier, later in pairwise(times):
@@ -180,9 +180,9 @@ class Trace:
                 raise ValueError(f"must be ascending, got {later} after {earlier}: sort the times")
         return times
 
-    def times(self, gaps: Iterator[float]) -> Iterator[float]:
+    def moments(self, gaps: Iterator[float]) -> Iterator[float]:
         """Yield the given times; there is no luck in them."""
-        return iter(self.arrival_times)
+        return iter(self.times)
 
 
 Arrivals = Annotated[
