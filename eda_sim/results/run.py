@@ -1,7 +1,7 @@
 """A run: what was written down, and everything that is derived from it.
 
 The tables are ``rules.tables``; their columns and units are in the docstring of
-each property's table and in ``Run.columns``. Derived things are computed when
+each property's table and in ``Run.describe_table``. Derived things are computed when
 they are asked for, and kept.
 """
 
@@ -144,10 +144,10 @@ class Run:
         return self.tables["incidents"]
 
     @staticmethod
-    def columns(table: str) -> pd.DataFrame:
+    def describe_table(table: str) -> pd.DataFrame:
         """Return what the columns of a table mean, with their types.
 
-        >>> Run.columns("effects").loc["at", "meaning"]
+        >>> Run.describe_table("effects").loc["at", "meaning"]
         'when it was complete'
         """
         known = TABLES[table].columns
