@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from eda_sim import Alert, Run, simulate
 from eda_sim.results import windows
+from eda_sim.results.sliding import Curve, Span
 from eda_sim.results.step_function import StepFunction
-from eda_sim.results.windows import Curve, Span
 from eda_sim.scenario.alerts import METRICS
 from eda_sim.scenario.delivery import DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential

@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 
 from eda_sim.errors import InvalidInput, nearest
-from eda_sim.results.step_function import StepFunction
-from eda_sim.results.windows import (
+from eda_sim.results.sliding import (
     Curve,
     Floats,
     Span,
@@ -29,6 +28,7 @@ from eda_sim.results.windows import (
     share_of,
     summed,
 )
+from eda_sim.results.step_function import StepFunction
 from eda_sim.scenario.alerts import DEFAULT_WINDOW, GAUGES, Alert
 
 if TYPE_CHECKING:
