@@ -323,6 +323,6 @@ def stretched(part: Any, factor: float) -> Any:
 
 
 def _scale(part: Any, name: str, factor: float) -> float:
-    if name == "base":  # the first wait of a backoff, the usual rate of a spike
-        return factor if isinstance(part, Backoff) else 1 / factor
+    if name == "base":  # the first wait of a backoff
+        return factor
     return factor if name in _TIMES else 1 / factor if name in _RATES else 1.0

@@ -182,11 +182,14 @@ class Run:
 
     @cached_property
     def _ledger(self) -> pd.DataFrame:
-        return ledger(self.requests, self._account, self._under_way(), self.overtaken)
+        return ledger(self.requests, self._account, self._under_way(), self._overtaken)
+
+    def overtaken(self) -> pd.DataFrame:
+        """Return one row for each work done out of order, and what had overtaken it."""
+        return self._overtaken.copy()
 
     @cached_property
-    def overtaken(self) -> pd.DataFrame:
-        """One row for each work done out of order, and what had overtaken it."""
+    def _overtaken(self) -> pd.DataFrame:
         return overtaken(self)
 
     @cached_property

@@ -134,7 +134,7 @@ class NetworkPartition(Timed):
     kind: Literal["network_partition"] = "network_partition"
 
     @model_validator(mode="after")
-    def _two_sides(self) -> "Partition":
+    def _two_sides(self) -> "NetworkPartition":
         if both := sorted(set(self.side) & set(self.other)):
             raise ValueError(
                 f"must have two different sides, got {both[0]!r} on both: leave it out"

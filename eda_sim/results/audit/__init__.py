@@ -66,7 +66,7 @@ def audit(run: "Run", account: Account, request: int | None = None) -> pd.DataFr
 def _findings(run: "Run", account: Account, suspects: pd.DataFrame) -> Iterator[Finding]:
     judge = Judge(run)
     routes = {source.name: Routes(run.scenario, source) for source in run.scenario.traffic}
-    late = grouped(rows(run.overtaken), lambda row: row.request)
+    late = grouped(rows(run.overtaken()), lambda row: row.request)
     position = pd.Index(run.requests["request"])
     for case, row in zip(cases(run, suspects["request"]), rows(suspects), strict=True):
         i = position.get_loc(case.request)
