@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eda_sim import Alert, Run, simulate
-from eda_sim.results import windows
+from eda_sim.results import sliding
 from eda_sim.results.sliding import Curve, Span
 from eda_sim.results.step_function import StepFunction
 from eda_sim.scenario.alerts import METRICS
@@ -22,7 +22,7 @@ from eda_sim.scenario.steps import Call, Publish, Work
 from eda_sim.scenario.traffic import Poisson, Traffic
 from tests.worlds import beside, everything, handled, rows
 
-Floats = windows.Floats
+Floats = sliding.Floats
 
 
 def quarters(low: int, high: int) -> st.SearchStrategy[float]:
@@ -52,13 +52,13 @@ def test_events_in_the_window_are_those_that_a_list_would_keep(
     times, values = found
     grid = np.arange(0, 20, 0.125)
     for curve, of in [
-        (windows.mean(times, values, window), np.mean),
-        (windows.quantile(times, values, window, 0.95), lambda v: np.quantile(v, 0.95)),
+        (sliding.mean(times, values, window), np.mean),
+        (sliding.quantile(times, values, window, 0.95), lambda v: np.quantile(v, 0.95)),
     ]:
         for t, value in zip(grid, values_of(curve, grid), strict=True):
             inside = values[(times > t - window) & (times <= t)]
             assert value == pytest.approx(of(inside) if len(inside) else np.nan, nan_ok=True)
-    sums = windows.summed(times, values, window)
+    sums = sliding.summed(times, values, window)
     expected = [values[(times > t - window) & (times <= t)].sum() for t in grid]
     assert values_of(sums, grid) == expected
 
@@ -71,7 +71,7 @@ def test_an_average_is_the_area_under_the_steps(
     times, _ = found
     line = StepFunction.of_intervals("open", times, times + length)
     grid = np.arange(window, 25, 0.125)
-    average = windows.averaged(line, window).only(window, 20.0)
+    average = sliding.averaged(line, window).only(window, 20.0)
     for t, value in zip(grid, values_of(average, grid), strict=True):
         expected = line.mean(t - window, t) if t < 20.0 else np.nan
         assert value == pytest.approx(expected, nan_ok=True)
@@ -87,8 +87,8 @@ def test_spans_are_where_the_value_is_beyond(
     """
     times, values = found
     line = StepFunction.of_intervals("open", times, times + 1.0)
-    for curve in (windows.as_it_is(line), windows.averaged(line, window),
-                  windows.mean(times, values, window)):  # fmt: skip
+    for curve in (sliding.as_it_is(line), sliding.averaged(line, window),
+                  sliding.mean(times, values, window)):  # fmt: skip
         spans = curve.spans(threshold, above)
         grid = np.arange(0, 25, 0.0625) + 1 / 64  # where quarters neither come nor go
         for t, value in zip(grid, values_of(curve, grid), strict=True):

@@ -170,7 +170,7 @@ def test_a_spike_is_three_clocks(gap: float, time: float) -> None:
 
 def test_a_spike_leaves_the_requests_before_alone() -> None:
     """Until it begins, a spike's requests are those of the same source without it."""
-    calm = until(Poisson(SPIKE.base), SPIKE.at)
+    calm = until(Poisson(SPIKE.rate), SPIKE.at)
     assert until(SPIKE, SPIKE.at) == calm
     assert len(calm) > 200
 
