@@ -32,6 +32,7 @@ class Rank(IntEnum):
 
 
 _PLACE_BITS = 16
+MOST_NODES = 1 << _PLACE_BITS
 _REQUEST_BITS = 48
 
 
