@@ -1,7 +1,6 @@
 """An autoscaler: looks at the load now and then, and starts or stops instances."""
 
 from functools import partial
-from math import ceil
 
 from simpy import Event
 
@@ -9,6 +8,7 @@ from eda_sim.engine.job import Process
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.scaling import instances_wanted
 from eda_sim.scenario.service import Autoscale
 
 _LOOKS = turn(Rank.RETRY_DUE)
@@ -34,15 +34,15 @@ class Autoscaler:
             looks += 1
 
     def _measure(self) -> float:
-        """Return the load of all instances together, in instances' worth of target."""
-        service, rules = self._service, self._description
-        if rules.by == "backlog":
-            return service.waiting / rules.target
-        return service.busy / service.service.workers / rules.target
+        """Return the load of all instances together."""
+        service = self._service
+        if self._description.by == "backlog":
+            return service.waiting
+        return service.busy / service.service.workers
 
     def _scale(self, load: float) -> None:
         rules = self._description
-        wanted = min(max(ceil(load - 1e-9), rules.least), rules.most)
+        wanted = instances_wanted(load, rules.target, rules.least, rules.most)
         for instance in range(self._wanted, wanted):
             order = self._orders[instance] = object()
             self._clock.then(rules.start_delay, _LOOKS, partial(self._start, instance, order))

@@ -1,19 +1,32 @@
-"""What protects a caller from its callee, and a service from its callers.
+"""What protects a caller from its callee, and a service from its callers, at work.
 
-A *guard* stands before each try of a call: a circuit breaker (in ``breaker``), a
-bulkhead. All workers of a caller share the guards of a command. A retry budget
-says whether a failed call may be repeated. A service protects itself with a
-token bucket.
+What each of them decides is ``rules.protection``; here is whose it is. A *guard*
+stands before each try of a call: a circuit breaker, a bulkhead. All workers of a
+caller share the guards of a command. A retry budget says whether a failed call
+may be repeated. A service protects itself with a token bucket.
 """
 
-from typing import Final, Protocol
+from collections import deque
+from math import inf
+from typing import Protocol
 
 from eda_sim.engine.clock import Clock
-from eda_sim.scenario.delivery import RetryBudget
+from eda_sim.rules.protection import (
+    CLOSED,
+    NEW_BREAKER,
+    ON_TRIAL,
+    OPEN,
+    REFUSED,
+    answer,
+    failed,
+    has_room,
+    on_trial,
+    take,
+    trial_abandoned,
+    trial_ended,
+)
+from eda_sim.scenario.delivery import CircuitBreaker, RetryBudget
 from eda_sim.scenario.service import RateLimit
-
-# A whole token, but for what sums of fractions lose by rounding.
-_WHOLE: Final = 1 - 1e-9
 
 
 class Guard(Protocol):
@@ -26,6 +39,49 @@ class Guard(Protocol):
         """A call that was let through went well, or did not, or its caller died (``None``)."""
 
 
+class Breaker:
+    """One caller's breaker for one command, shared by all its workers."""
+
+    def __init__(self, clock: Clock, description: CircuitBreaker) -> None:
+        self._clock = clock
+        self._window = description.window
+        self._open_for = description.open_for
+        self._enough = description.failures
+        self._failures: deque[float] = deque(maxlen=self._enough)  # the latest, since it closed
+        self._trial: object = None
+        self._state = NEW_BREAKER
+
+    def refuses(self, call: object) -> str | None:
+        """Short-circuit a call while open, and while another one is the trial."""
+        found = answer(self._state, self._clock.now, self._open_for)
+        if found == ON_TRIAL:
+            self._trial = call
+            self._state = on_trial(self._state)
+        return "short_circuited" if found == REFUSED else None
+
+    def ended(self, call: object, well: bool | None) -> None:
+        """Learn from the trial how the callee is, and from others that it keeps failing."""
+        if call is self._trial:
+            self._trial = None
+            self._trial_ended(well)
+        elif well is False and self._state.phase == CLOSED:
+            self._count_failure()
+
+    def _trial_ended(self, well: bool | None) -> None:
+        if well is None:
+            self._state = trial_abandoned(self._state)
+        else:
+            self._state = trial_ended(self._state, self._clock.now, well)
+
+    def _count_failure(self) -> None:
+        now, failures = self._clock.now, self._failures
+        failures.append(now)
+        earliest = failures[0] if len(failures) == self._enough else -inf
+        self._state = failed(self._state, now, earliest, self._window)
+        if self._state.phase == OPEN:
+            failures.clear()
+
+
 class Bulkhead:
     """At most so many calls at a time from one caller to one callee."""
 
@@ -35,7 +91,7 @@ class Bulkhead:
 
     def refuses(self, call: object) -> str | None:
         """Reject a call while all compartments are taken."""
-        if self._under_way == self._limit:
+        if not has_room(self._under_way, self._limit):
             return "rejected"
         self._under_way += 1
         return None
@@ -46,7 +102,7 @@ class Bulkhead:
 
 
 class Bucket:
-    """Tokens that come at a rate, and are taken one by one."""
+    """The token bucket of a service."""
 
     def __init__(self, clock: Clock, rate: float, size: float) -> None:
         self._clock = clock
@@ -57,13 +113,10 @@ class Bucket:
 
     def take(self) -> bool:
         """Take a token, if there is one."""
-        now = self._clock.now
-        self._tokens = min(self._size, self._tokens + (now - self._counted_at) * self._rate)
-        self._counted_at = now
-        if self._tokens < _WHOLE:
-            return False
-        self._tokens -= 1
-        return True
+        passes, self._tokens, self._counted_at = take(
+            self._tokens, self._counted_at, self._clock.now, self._rate, self._size
+        )
+        return passes
 
 
 def limiter(clock: Clock, limit: RateLimit | None) -> Bucket | None:
@@ -72,20 +125,22 @@ def limiter(clock: Clock, limit: RateLimit | None) -> Bucket | None:
 
 
 class Budget:
-    """Repetitions are paid for by calls: ``ratio`` of one for each call, saved up to ``burst``."""
+    """The retry budget of one caller for one command, which calls fill."""
 
     def __init__(self, description: RetryBudget) -> None:
         self._ratio = description.ratio
-        self._burst = float(description.burst)
-        self._saved = self._burst
+        self._burst = description.burst
+        self._calls = 0.0
+        self._saved: float = self._burst
+        self._counted_at = 0.0
 
     def called(self) -> None:
         """A call was made for the first time."""
-        self._saved = min(self._burst, self._saved + self._ratio)
+        self._calls += 1
 
     def allows(self) -> bool:
         """Pay for a repetition, if that is possible."""
-        if self._saved < _WHOLE:
-            return False
-        self._saved -= 1
-        return True
+        paid, self._saved, self._counted_at = take(
+            self._saved, self._counted_at, self._calls, self._ratio, self._burst
+        )
+        return paid

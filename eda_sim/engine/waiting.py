@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from eda_sim.engine.job import Job
 from eda_sim.engine.recorder import NOBODY
 from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.partitioning import share_out
 
 if TYPE_CHECKING:
     from eda_sim.engine.delivery import Delivery, DeliveryAttempt
@@ -166,21 +167,11 @@ class Lanes:
         """Share the lanes evenly among the instances that are up, moving as few as possible."""
         if not self._up:
             return
-        fair, over = divmod(len(self.lanes), len(self._up))
         owners = [lane.owner if lane.next_owner is None else lane.next_owner for lane in self.lanes]
-        # Who has most already keeps one more, where the lanes cannot be shared out equally.
-        by_lanes = sorted(self._up, key=lambda instance: -owners.count(instance))
-        room = {instance: fair + (i < over) for i, instance in enumerate(by_lanes)}
-        homeless = []
-        for lane, owner in zip(self.lanes, owners, strict=True):
-            if owner is not None and room.get(owner, 0) > 0:
-                room[owner] -= 1
-            else:
-                homeless.append(lane)
-        for lane in homeless:
-            instance = max(self._up, key=lambda i: (room[i], -i))
-            room[instance] -= 1
-            lane.move(instance)
+        now = [NOBODY if owner is None else owner for owner in owners]
+        for lane, owner, new in zip(self.lanes, now, share_out(now, self._up), strict=True):
+            if new != owner:
+                lane.move(new)
 
 
 class Prefetching:

@@ -8,14 +8,13 @@ and requests come and go, planned steps stay.
 from collections.abc import Sequence
 
 from eda_sim.engine.autoscaler import Autoscaler
-from eda_sim.engine.breaker import Breaker
 from eda_sim.engine.broker import MakePublication
 from eda_sim.engine.calls import MakeCall
 from eda_sim.engine.clients import Clients
 from eda_sim.engine.faults import FaultActor
 from eda_sim.engine.job import PlannedHandler, PlannedStep
 from eda_sim.engine.memory import Memory
-from eda_sim.engine.protection import Budget, Bulkhead, Guard
+from eda_sim.engine.protection import Breaker, Budget, Bulkhead, Guard
 from eda_sim.engine.recorder import Recorder
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
