@@ -35,6 +35,7 @@ def simulate(scenario: "Scenario", seed: int = 0) -> "Run":
     """
     from eda_sim.engine.world import World
     from eda_sim.results.run import Run
+    from eda_sim.rules.plan import Plan
     from eda_sim.scenario.scenario import Scenario
 
     if not isinstance(scenario, Scenario):
@@ -45,5 +46,5 @@ def simulate(scenario: "Scenario", seed: int = 0) -> "Run":
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise InvalidInput(f"seed must be a whole number, got {seed!r}")
 
-    recorder = World(scenario, seed).run()
+    recorder = World(Plan(scenario), seed).run()
     return Run.from_columns(scenario, seed, recorder.tables(), recorder.names.all)

@@ -14,7 +14,7 @@ from eda_sim.scenario.service import Autoscale
 _LOOKS = turn(Rank.RETRY_DUE)
 
 
-class Autoscaler:
+class AutoscalerActor:
     """The autoscaler of one service, at work while traffic arrives."""
 
     def __init__(self, stage: Stage, service: ServiceActor, description: Autoscale) -> None:
@@ -38,12 +38,13 @@ class Autoscaler:
         service = self._service
         if self._description.by == "backlog":
             return service.waiting
-        return service.busy / service.service.workers
+        return service.instances.busy_workers / service.service.workers
 
     def _scale(self, load: float) -> None:
         rules = self._description
         wanted = instances_wanted(load, rules.target, rules.least, rules.most)
         for instance in range(self._wanted, wanted):
+            self._service.instances.order(instance)
             order = self._orders[instance] = object()
             self._clock.then(rules.start_delay, _LOOKS, partial(self._start, instance, order))
         for instance in range(wanted, self._wanted):

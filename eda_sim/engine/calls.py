@@ -12,24 +12,27 @@ from simpy import Event, Interrupt
 
 from eda_sim.engine.clock import Callback
 from eda_sim.engine.incidents import NO_FAULT
-from eda_sim.engine.job import FAILED, FAILED_PERMANENTLY, OK, Job, Performance, PlannedHandler
+from eda_sim.engine.job import Handling, Job, Performance
 from eda_sim.engine.links import Condition, Link, how_stopped
 from eda_sim.engine.memory import Memory
 from eda_sim.engine.protection import Budget, Guard
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Row
 from eda_sim.engine.request import Request
+from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.backoff import wait
 from eda_sim.rules.lifecycle import READY, TIMED_OUT, State
 from eda_sim.rules.luck import Times, fold, times
-from eda_sim.rules.order import Rank, turn
-from eda_sim.rules.tables import CALL_OUTCOMES, CALLS
-from eda_sim.rules.unfolding import MessageNode
+from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.plan import CallNode
+from eda_sim.rules.tables import CALLS
 from eda_sim.scenario.delivery import Retry
-from eda_sim.scenario.steps import Call
 
 _ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcome")
 _REFUSALS = {"short_circuited": "short_circuited", "rejected": "bulkhead_full"}
+_ONCE = Retry(max_attempts=1)
+# A permanent error is an answer: the callee is well, the request is not.
+_ANSWERS = (Outcome.OK, Outcome.FAILED_PERMANENTLY)
 
 
 class CallAttempt(Job):
@@ -41,28 +44,28 @@ class CallAttempt(Job):
 
     def __init__(
         self,
-        call: "MakeCall",
+        call: "CallStep",
         request: Request,
         message: int,
         tries: int,
         number: int,
         deadline: float | None,
     ) -> None:
-        super().__init__(call.handler, request, message, tries, number)
+        super().__init__(call.handling, request, message, tries, number)
         self._call = call
         self.deadline = deadline
         self.reply = Event(call.clock)
 
-    def settle(self, outcome: str) -> None:
+    def settle(self, outcome: Outcome) -> None:
         """Send the reply on its way, unless nobody waits for it."""
-        if outcome != "expired":
+        if outcome is not Outcome.EXPIRED:
             self._call.send_back(self, outcome)
 
     def crashed(self) -> None:
         """The connection breaks: the caller learns that much, and no more."""
-        self._call.send_back(self, FAILED)
+        self._call.send_back(self, Outcome.FAILED)
 
-    def answer(self, outcome: str) -> None:
+    def answer(self, outcome: Outcome) -> None:
         """Give the caller an answer, unless it has one: a late reply finds nobody."""
         if not self.reply.triggered:
             self.reply.succeed(outcome)
@@ -73,7 +76,7 @@ def _tell(guards: Sequence[Guard], attempt: CallAttempt, well: bool | None) -> N
         guard.ended(attempt, well)
 
 
-class MakeCall:
+class CallStep:
     """A call at its place in the unfolding."""
 
     takes_time = True
@@ -81,60 +84,57 @@ class MakeCall:
     def __init__(
         self,
         stage: Stage,
-        node: MessageNode,
-        source: str,
-        handler: PlannedHandler,
+        node: CallNode,
+        callee: ServiceActor,
+        handling: Handling,
         guards: Sequence[Guard],
         budget: Budget | None,
         memory: Memory | None,
     ) -> None:
-        assert isinstance(node.step, Call)
-        step, address, place = node.step, node.address, node.place
-        network, recorder = stage.scenario.network, stage.recorder
+        step, luck, latency = node.step, stage.luck, stage.scenario.network
+        there, back = node.address.of("there"), node.address.of("back")
         self.clock = stage.clock
-        self.handler = handler
-        self._number = node.number
+        self.callee = callee
+        self.handling = handling
+        self._number = node.said
         self._timeout = step.timeout
-        self._sets_deadline = step.propagate_deadline
-        self._retry = step.retry or Retry(max_attempts=1)
+        self._propagates_deadline = step.propagate_deadline
+        self._retry = step.retry or _ONCE
         self._guards = guards
         self._budget = budget
         self._memory = memory
-        callee = handler.service.service.name
-        self._link_there, self._link_back = (
-            stage.network.link(node.owner, callee, f"{address}/{way}", source, place)
-            for way in ("there", "back")
-        )
-        self._there = times(stage.luck, network, f"{address}/there", source, place)
-        self._back = times(stage.luck, network, f"{address}/back", source, place)
-        self._jitter = Times(stage.luck.stream(f"{address}/jitter", source, place), float)
-        self._arrives = turn(Rank.MESSAGE_ARRIVES, place)
-        self._replies = turn(Rank.REPLY_ARRIVES, place)
-        self._times_out = turn(Rank.TIMEOUT, place)
-        self._due = turn(Rank.RETRY_DUE, place)
+        self._link_there = stage.network.link(node.owner, node.handler.owner, there)
+        self._link_back = stage.network.link(node.owner, node.handler.owner, back)
+        self._there = times(luck, latency, *there)
+        self._back = times(luck, latency, *back)
+        self._jitter = Times(luck.stream(*node.address.of("jitter")), float)
+        self._arrives = node.arrives
+        self._replies = node.replies
+        self._times_out = node.times_out
+        self._due = node.is_due
         self._note = stage.incidents.note
+        recorder = stage.recorder
         self._record_message, self._record_call = recorder.messages.add, recorder.calls.add
-        code = recorder.names.code
-        self._caller, self._command = code(node.owner), recorder.command
-        self._outcomes = {outcome: code(outcome) for outcome in CALL_OUTCOMES}
+        self._caller, self._command = recorder.names.code(node.owner), recorder.command
+        self._codes = recorder.codes
 
     def perform(self, job: Job) -> Performance:
         """Call as a step of a handler: whatever made it fail may pass, unless it is for good."""
         memory = self._memory
         if memory is not None and memory.knows(job.message, self):
-            return OK
+            return Outcome.OK
         outcome = yield from self.call(job.request, job.tries, job.message, job.deadline)
-        if memory is not None and outcome == OK:
+        if memory is not None and outcome is Outcome.OK:
             memory.note(job.message, self)
-        return outcome if outcome in (OK, FAILED_PERMANENTLY) else FAILED
+        return outcome if outcome in _ANSWERS else Outcome.FAILED
 
     def call(
         self, request: Request, tries: int, cause: int = NOBODY, deadline: float | None = None
     ) -> Performance:
         """Call, repeat as the retry policy says, and return how it ended."""
         message = self._make_message(request, tries, cause)
-        service, now = self.handler.service.name, self.clock.now
-        row = [message, request.id, self._caller, service, now, NEVER, 0, OPEN]
+        name, now = self.callee.books.name, self.clock.now
+        row = [message, request.id, self._caller, name, now, NEVER, 0, OPEN]
         self._record_call(row)
         if self._budget is not None:
             self._budget.called()
@@ -149,10 +149,11 @@ class MakeCall:
                 state = state["repeated"]
                 yield self._back_off(request, tries, attempt, deadline)
         except Interrupt:
-            self._end(row, attempt, "abandoned")
+            self._end(row, attempt, Outcome.ABANDONED)
             raise
-        self._end(row, attempt, state.name)
-        return state.name
+        outcome = Outcome(state.name)
+        self._end(row, attempt, outcome)
+        return outcome
 
     def _may_repeat(self, call: CallAttempt, deadline: float | None) -> bool:
         late = deadline is not None and deadline <= self.clock.now
@@ -186,8 +187,7 @@ class MakeCall:
             raise
         if state is TIMED_OUT:
             self._incident("timed_out", attempt)
-        # A permanent error is an answer: the callee is well, the request is not.
-        _tell(passed, attempt, state.name in (OK, FAILED_PERMANENTLY))
+        _tell(passed, attempt, state.name in _ANSWERS)
         return state
 
     def _patience(self, attempt: CallAttempt) -> float | None:
@@ -196,7 +196,7 @@ class MakeCall:
         if attempt.deadline is not None:
             left = attempt.deadline - now
             patience = left if patience is None else min(patience, left)
-        if self._sets_deadline and patience is not None:
+        if self._propagates_deadline and patience is not None:
             attempt.deadline = now + patience
         return patience
 
@@ -206,14 +206,14 @@ class MakeCall:
             clock.then(
                 patience,
                 self._times_out + request.turn,
-                lambda _: attempt.answer("timed_out"),
+                lambda _: attempt.answer(Outcome.TIMED_OUT),
             )
         self._travel(
             self._link_there,
             self._there(request.number, attempt.tries),
             self._arrives,
             attempt,
-            lambda _: self.handler.service.arrive_call(attempt),
+            lambda _: self.callee.arrive_call(attempt),
         )
         link = self._link_there
         if link is not None and (doubled := link.doubles(request.number, attempt.tries)):
@@ -226,10 +226,10 @@ class MakeCall:
                 self._there(request.number, attempt.tries),
                 self._arrives,
                 twin,
-                lambda _: self.handler.service.arrive_call(twin),
+                lambda _: self.callee.arrive_call(twin),
             )
 
-    def send_back(self, attempt: CallAttempt, outcome: str) -> None:
+    def send_back(self, attempt: CallAttempt, outcome: Outcome) -> None:
         """Let a reply travel back to the caller."""
         self._travel(
             self._link_back,
@@ -261,8 +261,8 @@ class MakeCall:
 
     def _incident(self, what: str, call: CallAttempt, by: Condition | None = None) -> None:
         fault = NO_FAULT if by is None else by.number
-        service = self.handler.service.name
-        self._note(what, call.message, call.request, service, call.attempt, fault=fault)
+        name = self.callee.books.name
+        self._note(what, call.message, call.request, name, call.attempt, fault=fault)
 
     def _back_off(
         self, request: Request, tries: int, attempt: int, deadline: float | None
@@ -281,7 +281,7 @@ class MakeCall:
             [
                 message,
                 request.id,
-                self.handler.name,
+                self.handling.name,
                 self._command,
                 self._caller,
                 cause,
@@ -293,7 +293,7 @@ class MakeCall:
         )
         return message
 
-    def _end(self, row: Row, attempts: int, outcome: str) -> None:
+    def _end(self, row: Row, attempts: int, outcome: Outcome) -> None:
         row[_ENDED_AT] = self.clock.now
         row[_ATTEMPTS] = attempts
-        row[_OUTCOME] = self._outcomes[outcome]
+        row[_OUTCOME] = self._codes[outcome]

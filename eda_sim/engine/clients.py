@@ -4,43 +4,42 @@ Clients do not wait for each other: a slow system gets its requests at the same
 times as a fast one (an open workload).
 """
 
-from eda_sim.engine.broker import MakePublication
-from eda_sim.engine.calls import MakeCall
-from eda_sim.engine.job import FAILED_PERMANENTLY, Process
+from eda_sim.engine.calls import CallStep
+from eda_sim.engine.job import Process
+from eda_sim.engine.publication import PublicationStep
 from eda_sim.engine.recorder import NEVER, OPEN
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
+from eda_sim.rules.addresses import KEY, Address
 from eda_sim.rules.order import Rank, turn
-from eda_sim.rules.tables import REQUEST_OUTCOMES, REQUESTS
-from eda_sim.scenario.traffic import Traffic
+from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.plan import Unfolding
+from eda_sim.rules.tables import REQUESTS
 
 _STARTS = turn(Rank.REQUEST_STARTS)
 _ANSWERED_AT, _OUTCOME = REQUESTS.positions("answered_at", "outcome")
 
 
-class Clients:
+class ClientsActor:
     """A source of traffic in a run."""
 
     def __init__(
-        self,
-        stage: Stage,
-        position: int,
-        source: Traffic,
-        message: MakeCall | MakePublication,
+        self, stage: Stage, unfolding: Unfolding, message: CallStep | PublicationStep
     ) -> None:
+        source, recorder = unfolding.source, stage.recorder
         self._clock = stage.clock
-        self._position = position
-        self._source = source
-        self._message = message
-        self._begin = message.call if isinstance(message, MakeCall) else message.publish
         self._luck = stage.luck
-        self._keys = stage.luck.stream("key", source.name) if source.keys else None
+        self._position = unfolding.position
+        self._source = source
+        self._keys = stage.luck.stream(*Address(KEY, source.name)) if source.keys else None
         self._duration = stage.scenario.duration
-        self._record = stage.recorder.requests.add
-        code = stage.recorder.names.code
-        self._name = code(source.name)
-        self._outcomes = {outcome: code(outcome) for outcome in REQUEST_OUTCOMES}
-        self._outcomes[FAILED_PERMANENTLY] = self._outcomes["failed"]
+        self._takes_time = message.takes_time
+        self._begin = message.call if isinstance(message, CallStep) else message.publish
+        self._record = recorder.requests.add
+        self._name = recorder.names.code(source.name)
+        self._outcomes = recorder.codes | {
+            Outcome.FAILED_PERMANENTLY: recorder.codes[Outcome.FAILED]
+        }
         stage.clock.process(self._arrive())
 
     def _arrive(self) -> Process:
@@ -54,7 +53,7 @@ class Clients:
                 request.key = self._source.keys.key(self._keys.uniform(number))
             yield self._clock.wait_until(time, _STARTS + request.turn)
             interaction = self._interact(request)
-            if self._message.takes_time:
+            if self._takes_time:
                 self._clock.process(interaction)
             else:
                 yield from interaction

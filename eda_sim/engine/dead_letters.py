@@ -4,31 +4,43 @@ Otherwise nobody looks at dead letters again during a run, and the deliveries ta
 says all about them.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 from eda_sim.engine.clock import Clock
 from eda_sim.engine.job import Process
 from eda_sim.rules.order import Rank, turn
 from eda_sim.scenario.redrive import Redrive
 
-if TYPE_CHECKING:
-    from eda_sim.engine.delivery import Delivery
-
 _REDRIVES = turn(Rank.RETRY_DUE)
+
+
+class Letter(Protocol):
+    """A delivery that was given up."""
+
+    @property
+    def message_name(self) -> str:
+        """The name of the message."""
+
+    def redrive(self) -> None:
+        """It is to be handled again."""
+
+    def stays_dead(self) -> None:
+        """The run is over, and nobody has redriven it."""
 
 
 class DeadLetters:
     """What has been given up by one service, in the order of giving up."""
 
-    def __init__(self, clock: Clock, redrives: list[Redrive]) -> None:
+    def __init__(self, clock: Clock, redrives: Sequence[Redrive]) -> None:
         self._clock = clock
-        self._letters: dict[Delivery, None] = {}  # in the order of giving up
+        self._letters: dict[Letter, None] = {}  # in the order of giving up
         for redrive in redrives:
             clock.process(self._redrive(redrive))
 
-    def add(self, delivery: "Delivery") -> None:
+    def add(self, letter: Letter) -> None:
         """A delivery was given up."""
-        self._letters[delivery] = None
+        self._letters[letter] = None
 
     def _redrive(self, redrive: Redrive) -> Process:
         yield self._clock.wait_until(redrive.at, _REDRIVES)

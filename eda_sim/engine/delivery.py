@@ -1,48 +1,32 @@
 """A delivery: one message for one subscriber, until it is handled or given up.
 
-It follows ``rules.lifecycle.DELIVERY``. At least once, it is acknowledged after
-handling; if that acknowledgement does not come (a crash, an acknowledgement
-timeout) there is another attempt, and for a while there may be two at work. At
+It follows ``rules.lifecycle.DELIVERY``, under the ``terms`` of its subscription. At least
+once, it is acknowledged after handling; if that acknowledgement does not come (a crash, an
+acknowledgement timeout) there is another attempt, and for a while there may be two at work. At
 most once, it is acknowledged before, and whatever then goes wrong is lost.
 """
-
-from typing import TYPE_CHECKING, Protocol
 
 from simpy import Event
 
 from eda_sim.engine.incidents import NO_FAULT
-from eda_sim.engine.job import FAILED, OK, Job
+from eda_sim.engine.job import Job
+from eda_sim.engine.lanes import Lane
 from eda_sim.engine.links import Condition
 from eda_sim.engine.recorder import NEVER, NOBODY, Row
 from eda_sim.engine.request import Request
+from eda_sim.engine.terms import Terms
 from eda_sim.engine.topic import Held
-from eda_sim.engine.waiting import Lane
+from eda_sim.engine.waiting import Queue
 from eda_sim.rules.backoff import wait
 from eda_sim.rules.lifecycle import BACKING_OFF, DEAD_LETTERED, HANDLING, TRAVELLING, WAITING
 from eda_sim.rules.luck import fold
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.tables import ATTEMPTS, DELIVERIES
-
-if TYPE_CHECKING:
-    from eda_sim.engine.subscription import Subscription
 
 _AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
     "available_at", "ended_at", "attempts", "outcome"
 )
-
 (_STARTED_AT,) = ATTEMPTS.positions("started_at")
-
-
-class Queue(Protocol):
-    """Where the attempts of a delivery wait: a service's own queue, a lane, or with an instance."""
-
-    def arrive(self, job: "DeliveryAttempt") -> None:
-        """Wait at the end."""
-
-    def come_back(self, job: "DeliveryAttempt", place: float | None = None) -> None:
-        """Wait at the place that it had, or at the front."""
-
-    def withdraw(self, job: "DeliveryAttempt") -> None:
-        """Wait no longer."""
 
 
 class Delivery:
@@ -58,22 +42,22 @@ class Delivery:
         "queue",
         "request",
         "state",
-        "subscription",
+        "terms",
         "tries",
         "waiting",
     )
 
     def __init__(
-        self, subscription: "Subscription", request: Request, message: int, tries: int, row: Row
+        self, terms: Terms, queue: Queue, request: Request, message: int, tries: int, row: Row
     ) -> None:
-        self.subscription = subscription
+        self.terms = terms
         self.request = request
         self.message = message
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
         self.forgiven = 0  # attempts that a redrive has made forgotten
         self.waiting: DeliveryAttempt | None = None
-        self.queue: Queue = subscription.handler.service
+        self.queue = queue
         self.lane: Lane | None = None
         self.held: Held | None = None
         self.state = TRAVELLING
@@ -81,16 +65,15 @@ class Delivery:
 
     def available(self, _: Event) -> None:
         """The message has reached the subscriber's queue."""
-        rules = self.subscription
+        terms = self.terms
         self.state = self.state["available"]
-        self._row[_AVAILABLE_AT] = rules.clock._now
+        self._row[_AVAILABLE_AT] = terms.clock._now
         self.queue.arrive(self._next_attempt())
 
     def doubled(self) -> "Delivery":
         """Return a second arrival of the same message: nobody counts it, but it is handled."""
         tries = fold(self.tries, 2)
-        twin = _Twin(self.subscription, self.request, self.message, tries, list(self._row))
-        twin.queue = self.queue
+        twin = _Twin(self.terms, self.queue, self.request, self.message, tries, list(self._row))
         if self.lane is not None:
             twin.lane = self.lane
             self.lane.join(twin)
@@ -99,17 +82,17 @@ class Delivery:
     def incident(self, what: str, attempt: int = NOBODY, by: Condition | None = None) -> None:
         """Write down what happened to it."""
         fault = NO_FAULT if by is None else by.number
-        service = self.subscription.handler.service.name
-        self.subscription.incident(what, self.message, self.request, service, attempt, fault=fault)
+        terms = self.terms
+        terms.note(what, self.message, self.request, terms.service, attempt, fault=fault)
 
     def lost_on_the_way(self) -> None:
         """It never arrives, and nobody sends it again."""
-        self._end("discarded", self.subscription.clock.now)
+        self._end("discarded", self.terms.clock.now)
 
     def _next_attempt(self) -> "DeliveryAttempt":
         self.attempts += 1
         attempt = DeliveryAttempt(self)
-        if self.subscription.remembers:
+        if self.terms.remembers:
             self.waiting = attempt
         return attempt
 
@@ -118,57 +101,57 @@ class Delivery:
         self.waiting = None
         self.state = self.state["dispatched"]
         self._row[_ATTEMPTS] = attempt.attempt
-        rules = self.subscription
-        if rules.ack_timeout is not None:
-            turn = rules.times_out + self.request.turn
-            rules.clock.then(rules.ack_timeout, turn, lambda _: self._not_acknowledged(attempt))
+        terms = self.terms
+        if terms.ack_timeout is not None:
+            turn = terms.times_out + self.request.turn
+            terms.clock.then(terms.ack_timeout, turn, lambda _: self._not_acknowledged(attempt))
 
     # -- how an attempt ends ------------------------------------------------------
 
-    def settle(self, attempt: "DeliveryAttempt", outcome: str, handled_at: float) -> None:
+    def settle(self, attempt: "DeliveryAttempt", outcome: Outcome, handled_at: float) -> None:
         """An attempt is over: done, to be tried again, or given up."""
-        link = self.subscription.ack_link
+        link = self.terms.ack_link
         unheard = None if link is None else link.stops(self.request.number, attempt.tries)
-        if unheard is not None and not self.subscription.at_most_once:
+        if unheard is not None and not self.terms.at_most_once:
             self.incident("acknowledgement_lost", attempt.attempt, unheard)
             self._unheard(attempt)
             return
-        if outcome is OK:
+        if outcome is Outcome.OK:
             if self.state is HANDLING:
                 self._end("acknowledged", handled_at)
             else:
                 self._acknowledged_late(handled_at)
         elif attempt.attempt == self.attempts and self.state is HANDLING:
-            if outcome is FAILED and self._may_repeat(attempt):
+            if outcome is Outcome.FAILED and self._may_repeat(attempt):
                 self.state = self.state["failed"]
-                if self.lane is not None and self.subscription.retry_topic:
+                if self.lane is not None and self.terms.retry_topic:
                     self._leave_lane()
                 self._back_off(attempt)
             else:
-                self._end(self.subscription.given_up, handled_at)
+                self._end(self.terms.given_up, handled_at)
 
     def _unheard(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement got lost: the broker sees the connection break, or its timeout."""
         is_current = attempt.attempt == self.attempts and self.state is HANDLING
-        rules = self.subscription
-        if not is_current or rules.ack_timeout is not None:
+        terms = self.terms
+        if not is_current or terms.ack_timeout is not None:
             return
         self.state = self.state["acknowledgement lost"]
-        if attempt.row[_STARTED_AT] < rules.clock.now:
+        if attempt.row[_STARTED_AT] < terms.clock.now:
             self._redeliver(attempt)
         else:  # what takes no time would be done again for ever, and time never go on
-            turn = rules.due + self.request.turn
-            rules.clock.then(rules.republish_after, turn, lambda _: self._redeliver(attempt))
+            turn = terms.due + self.request.turn
+            terms.clock.then(terms.republish_after, turn, lambda _: self._redeliver(attempt))
 
     def _redeliver(self, attempt: "DeliveryAttempt") -> None:
         self.queue.come_back(self._next_attempt(), attempt.queued_at)
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
         """The instance died: the broker sees the connection break, or waits for its timeout."""
-        rules = self.subscription
-        if rules.at_most_once:
-            self._end(rules.given_up, rules.clock.now)
-        elif rules.ack_timeout is None:
+        terms = self.terms
+        if terms.at_most_once:
+            self._end(terms.given_up, terms.clock.now)
+        elif terms.ack_timeout is None:
             self.state = self.state["crashed"]
             self.queue.come_back(self._next_attempt(), attempt.queued_at)
 
@@ -176,13 +159,13 @@ class Delivery:
         """The acknowledgement timeout of an attempt is over."""
         if attempt.attempt != self.attempts or self.state is not HANDLING:
             return
-        rules = self.subscription
+        terms = self.terms
         self.incident("acknowledgement_timed_out", attempt.attempt)
         if self._may_repeat(attempt):
             self.state = self.state["acknowledgement timed out"]
             self.queue.come_back(self._next_attempt(), attempt.queued_at)
         else:
-            self._end(rules.given_up, rules.clock.now)
+            self._end(terms.given_up, terms.clock.now)
 
     def _acknowledged_late(self, at: float) -> None:
         """An attempt that the broker took for dead is acknowledged: no other is needed."""
@@ -193,18 +176,18 @@ class Delivery:
             self._end("acknowledged late", at)
 
     def _may_repeat(self, attempt: "DeliveryAttempt") -> bool:
-        return self.subscription.retry.allows(attempt.attempt - self.forgiven)
+        return self.terms.retry.allows(attempt.attempt - self.forgiven)
 
     # -- trying again -------------------------------------------------------------
 
     def _back_off(self, attempt: "DeliveryAttempt") -> None:
-        rules, request = self.subscription, self.request
+        terms, request = self.terms, self.request
         seconds = wait(
-            rules.retry.backoff,
+            terms.retry.backoff,
             attempt.attempt - self.forgiven,
-            lambda n: rules.jitter(request.number, fold(self.tries, self.forgiven + n)),
+            lambda n: terms.jitter(request.number, fold(self.tries, self.forgiven + n)),
         )
-        rules.clock.then(seconds, rules.due + request.turn, self._again)
+        terms.clock.then(seconds, terms.due + request.turn, self._again)
 
     def _again(self, _: Event) -> None:
         """It rejoins its queue, unless an earlier attempt has been acknowledged meanwhile."""
@@ -212,7 +195,7 @@ class Delivery:
             return
         self.state = self.state["due"]
         queue, attempt = self.queue, self._next_attempt()
-        if self.subscription.at_the_head:
+        if self.terms.at_the_head:
             queue.come_back(attempt)
         else:
             queue.arrive(attempt)
@@ -220,20 +203,20 @@ class Delivery:
     def _leave_lane(self) -> None:
         """Give the order up: what is tried again later must not keep the others."""
         lane, self.lane = self.lane, None
-        self.queue = self.subscription.handler.service
+        self.queue = self.terms.common_queue
         assert lane is not None
         lane.leave(self)
 
     def _end(self, event: str, at: float) -> None:
         self.state = self.state[event]
         self._row[_ENDED_AT] = at
-        dead_letters = self.subscription.dead_letters
+        letters = self.terms.letters
         if self.state is DEAD_LETTERED:
             self._note_dead_letter()
-        if dead_letters is not None and self.state is DEAD_LETTERED:
-            dead_letters.add(self)  # its row stays open: it may be redriven
+        if letters is not None and self.state is DEAD_LETTERED:
+            letters.add(self)  # its row stays open: it may be redriven
         else:
-            self._row[_OUTCOME] = self.subscription.codes[self.state.name]
+            self._row[_OUTCOME] = self.terms.codes[Outcome(self.state.name)]
         if self.lane is not None:
             self.lane.leave(self)
         if self.held is not None:
@@ -248,7 +231,7 @@ class Delivery:
     @property
     def message_name(self) -> str:
         """The name of the message."""
-        return self.subscription.message_name
+        return self.terms.message_name
 
     def redrive(self) -> None:
         """It leaves the dead-letter queue for its queue's tail; attempts count anew."""
@@ -262,7 +245,7 @@ class Delivery:
 
     def stays_dead(self) -> None:
         """The run is over, and nobody has redriven it."""
-        self._row[_OUTCOME] = self.subscription.codes[self.state.name]
+        self._row[_OUTCOME] = self.terms.codes[Outcome(self.state.name)]
 
 
 class _Twin(Delivery):
@@ -277,21 +260,20 @@ class _Twin(Delivery):
 class DeliveryAttempt(Job):
     """One attempt of a delivery, as a worker sees it."""
 
-    __slots__ = ("_handled_at", "delivery", "held_by", "needs_acknowledgement")
+    __slots__ = ("_handled_at", "delivery", "needs_acknowledgement")
 
     def __init__(self, delivery: Delivery) -> None:
-        rules = delivery.subscription
+        terms = delivery.terms
         number = delivery.attempts
         # Written out instead of super().__init__(): there is one for each attempt.
-        self.handler = rules.handler
+        self.handling = terms.handling
         self.request = delivery.request
         self.message = delivery.message
         self.tries = fold(delivery.tries, number)
         self.attempt = number
         self.delivery = delivery
         self._handled_at: float | None = None
-        self.held_by = NOBODY  # the instance that has prefetched it
-        self.needs_acknowledgement = rules.acknowledges
+        self.needs_acknowledgement = terms.acknowledges
 
     def dispatched(self) -> None:
         """A worker has taken it."""
@@ -299,25 +281,25 @@ class DeliveryAttempt(Job):
 
     def acknowledge(self) -> Event:
         """The worker stays occupied until the broker's answer to its (n)ack is back."""
-        rules, request = self.delivery.subscription, self.request
-        self._handled_at = rules.clock.now
-        wait = rules.turnaround(request.number, self.tries)
-        return rules.clock.wait(wait, rules.acknowledged + request.turn)
+        terms, request = self.delivery.terms, self.request
+        self._handled_at = terms.clock.now
+        wait = terms.turnaround(request.number, self.tries)
+        return terms.clock.wait(wait, terms.acknowledged + request.turn)
 
-    def settle(self, outcome: str) -> None:
+    def settle(self, outcome: Outcome) -> None:
         """The broker knows how it went."""
         # Handled when the handling was over, even if the acknowledgement came later.
         delivery = self.delivery
-        rules = delivery.subscription
-        at = rules.clock._now if self._handled_at is None else self._handled_at
+        terms = delivery.terms
+        at = terms.clock._now if self._handled_at is None else self._handled_at
         delivery.settle(self, outcome, at)
         # Only now, or the room could go to a redelivery that this acknowledgement withdraws.
-        if rules.prefetching is not None:
-            rules.prefetching.release(self)
+        if terms.prefetching is not None:
+            terms.prefetching.release(self)
 
     def crashed(self) -> None:
         """The instance that handled it has died."""
-        prefetching = self.delivery.subscription.prefetching
+        prefetching = self.delivery.terms.prefetching
         if prefetching is not None:
             prefetching.release(self)
         self.delivery.crashed(self)

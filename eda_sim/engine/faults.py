@@ -4,13 +4,14 @@ A scheduled fault is one process that waits, breaks and repairs; a random one
 does so again and again while traffic arrives, with its own luck.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from eda_sim.engine.job import Process
 from eda_sim.engine.links import touches
 from eda_sim.engine.recorder import NEVER, OPEN, Row
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
+from eda_sim.rules.addresses import of_random_fault
 from eda_sim.rules.luck import Times
 from eda_sim.rules.order import Rank, turn
 from eda_sim.scenario.distributions import Exponential
@@ -34,8 +35,11 @@ def _alike(fault: Fault, other: Fault) -> bool:
 class FaultActor:
     """One fault of the scenario in a run."""
 
-    def __init__(self, stage: Stage, number: int, fault: Fault) -> None:
-        self._stage = stage
+    def __init__(
+        self, stage: Stage, services: Mapping[str, ServiceActor], number: int, fault: Fault
+    ) -> None:
+        self._services = services
+        self._conditions = stage.network.conditions
         self._clock = stage.clock
         self._luck = stage.luck
         self._number = number
@@ -47,7 +51,7 @@ class FaultActor:
         self._kind, self._target = code(fault.kind), code(target(fault))
         self._instances: Sequence[int] = ()
         if isinstance(fault, Outage):
-            service = stage.services[fault.service].service
+            service = services[fault.service].service
             self._instances = range(fault.instances or service.most_instances)
         self._begins = turn(Rank.FAULT_BEGINS, number)
         self._ends = turn(Rank.FAULT_ENDS, number)
@@ -72,19 +76,19 @@ class FaultActor:
     def _random(self) -> Process:
         assert self._fault.mtbf is not None
         assert self._fault.mttr is not None
-        name = f"{self._fault.kind} of {target(self._fault)}"
-        up = Times(
-            self._luck.stream(name, "up", self._place), Exponential(self._fault.mtbf).quantile
-        )
-        down = Times(
-            self._luck.stream(name, "down", self._place), Exponential(self._fault.mttr).quantile
-        )
+        up = self._times("up", self._fault.mtbf)
+        down = self._times("down", self._fault.mttr)
         time, occurrence = 0.0, 0
         while (time := time + up(occurrence, 0)) < self._duration:
             yield self._clock.wait_until(time, self._begins)
             time += down(occurrence, 0)
             yield from self._break(time)
             occurrence += 1
+
+    def _times(self, phase: str, mean: float) -> Times:
+        fault = self._fault
+        where = of_random_fault(fault.kind, target(fault), phase, self._place)
+        return Times(self._luck.stream(*where), Exponential(mean).quantile)
 
     def _write_down(self) -> Row:
         fault = self._fault
@@ -104,28 +108,28 @@ class FaultActor:
     def _begin(self) -> None:
         fault = self._fault
         if isinstance(fault, Outage):
-            self._stage.services[fault.service].instances_down(self._instances, self._number)
+            self._services[fault.service].instances_down(self._instances, self._number)
         elif isinstance(fault, Slowdown):
-            self._stage.services[fault.service].slow_down(fault.factor)
+            self._services[fault.service].slow_down(fault.factor)
         else:
-            self._stage.network.conditions[self._number].begin()
+            self._conditions[self._number].begin()
             for service in self._cut_off():
                 service.pause_deliveries()
 
     def _end(self) -> None:
         fault = self._fault
         if isinstance(fault, Outage):
-            self._stage.services[fault.service].instances_up(self._instances, self._number)
+            self._services[fault.service].instances_up(self._instances, self._number)
         elif isinstance(fault, Slowdown):
-            self._stage.services[fault.service].recover_from(fault.factor)
+            self._services[fault.service].recover_from(fault.factor)
         else:
-            self._stage.network.conditions[self._number].end()
+            self._conditions[self._number].end()
             for service in self._cut_off():
                 service.resume_deliveries()
 
     def _cut_off(self) -> Iterator[ServiceActor]:
         """Yield the services to which the broker cannot dispatch while this lasts."""
         if isinstance(self._fault, (BrokerOutage, NetworkPartition)):
-            for name, service in self._stage.services.items():
+            for name, service in self._services.items():
                 if touches(self._fault, name, BROKER):
                     yield service

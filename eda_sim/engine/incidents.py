@@ -3,14 +3,12 @@
 A run in which nothing goes wrong pays nothing for this.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from eda_sim.engine.clock import Clock
 from eda_sim.engine.recorder import NOBODY, Recorder
+from eda_sim.engine.request import Request
 from eda_sim.rules.incidents import INCIDENTS
-
-if TYPE_CHECKING:
-    from eda_sim.engine.request import Request
 
 NO_FAULT: Final = -1
 
@@ -27,7 +25,7 @@ class Incidents:
         self,
         what: str,
         message: int,
-        request: "Request",
+        request: Request,
         service: int,
         attempt: int = NOBODY,
         *,

@@ -1,44 +1,37 @@
-"""A job: what waits before a service and is handled by one of its workers.
+"""A job: what waits in front of a service and is handled by one of its workers.
 
-A call's attempt and a delivery differ in where they come from and in what their
-end means; a worker need not know which of them it has.
+A call's attempt and a delivery's differ in where they come from and in what their end means; a
+worker need not know which of them it has.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Protocol
 
 from simpy import Event
 
 from eda_sim.engine.recorder import Row
-
-if TYPE_CHECKING:
-    from eda_sim.engine.request import Request
-    from eda_sim.engine.service import ServiceActor
-
-OK: Final = "ok"
-FAILED: Final = "failed"
-FAILED_PERMANENTLY: Final = "failed_permanently"
+from eda_sim.engine.request import Request
+from eda_sim.rules.outcomes import Outcome
 
 Process = Generator[Event, Any, Any]
-Performance = Generator[Event, Any, str]
+Performance = Generator[Event, Any, Outcome]
 
 
-class PlannedStep(Protocol):
-    """A step at its place in the unfolding, ready to be performed by a worker."""
+class Step(Protocol):
+    """A node of the plan, ready to be performed by a worker."""
 
     def perform(self, job: "Job") -> Performance:
-        """Do it, and return how it went: ``ok``, ``failed`` or ``failed_permanently``."""
+        """Do it, and return how it went: ``OK``, ``FAILED`` or ``FAILED_PERMANENTLY``."""
 
 
-class PlannedHandler:
-    """What one service does with one message at one place in the unfolding."""
+class Handling:
+    """What one service does with one message at one place: its steps, one after the other."""
 
-    __slots__ = ("name", "perform", "service")
+    __slots__ = ("name", "perform")
 
-    def __init__(self, service: "ServiceActor", name: int, steps: tuple[PlannedStep, ...]) -> None:
-        self.service = service
-        self.name = name
+    def __init__(self, name: int, steps: Sequence[Step]) -> None:
+        self.name = name  # the code of the message's name
         # Most handlers have one step, which needs nobody to put it in a row.
         self.perform = steps[0].perform if len(steps) == 1 else partial(perform_all, steps)
 
@@ -46,21 +39,16 @@ class PlannedHandler:
 class Job:
     """One message for one handler, while it waits and while it is handled."""
 
-    __slots__ = ("attempt", "handler", "message", "queued_at", "request", "row", "tries")
+    __slots__ = ("attempt", "handling", "message", "queued_at", "request", "row", "tries")
 
     is_call = False
     needs_acknowledgement = False
     deadline: float | None = None  # when nobody waits for it any more, if that is known
 
     def __init__(
-        self,
-        handler: PlannedHandler,
-        request: "Request",
-        message: int,
-        tries: int,
-        attempt: int,
+        self, handling: Handling, request: Request, message: int, tries: int, attempt: int
     ) -> None:
-        self.handler = handler
+        self.handling = handling
         self.request = request
         self.message = message
         self.tries = tries
@@ -75,7 +63,7 @@ class Job:
         """Handling is over; return what the worker still waits for."""
         raise NotImplementedError
 
-    def settle(self, outcome: str) -> None:
+    def settle(self, outcome: Outcome) -> None:
         """The worker is free again: handling went as ``outcome`` says."""
         raise NotImplementedError
 
@@ -84,10 +72,10 @@ class Job:
         raise NotImplementedError
 
 
-def perform_all(steps: tuple[PlannedStep, ...], job: Job) -> Performance:
+def perform_all(steps: Sequence[Step], job: Job) -> Performance:
     """Perform steps one after the other, up to the first that fails."""
     for step in steps:
         outcome = yield from step.perform(job)
-        if outcome is not OK:
+        if outcome is not Outcome.OK:
             return outcome
-    return OK
+    return Outcome.OK

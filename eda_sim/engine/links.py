@@ -5,14 +5,15 @@ message just takes its latency. Otherwise a link knows the faults that may be
 active on it, and draws, for each message, whether it is lost, doubled or held up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
-from typing import TYPE_CHECKING
 
 from simpy import Event
 
 from eda_sim.engine.clock import Clock
-from eda_sim.rules.luck import Chance, Draw, times
+from eda_sim.rules.addresses import Address
+from eda_sim.rules.luck import Chance, Draw, Luck, times
+from eda_sim.rules.plan import WorkNode
 from eda_sim.scenario.faults import (
     BROKER,
     BadDeployment,
@@ -26,9 +27,6 @@ from eda_sim.scenario.faults import (
     Reordering,
     Slowdown,
 )
-
-if TYPE_CHECKING:
-    from eda_sim.engine.stage import Stage
 
 
 class Condition:
@@ -75,44 +73,39 @@ def touches(fault: Fault, one: str, other: str) -> bool:
 class Network:
     """The conditions of a run: which faults of links, the broker and work are active."""
 
-    def __init__(self, stage: "Stage") -> None:
-        self._stage = stage
+    def __init__(self, clock: Clock, luck: Luck, faults: Sequence[Fault]) -> None:
+        self._clock = clock
+        self._luck = luck
         self.conditions = {
-            number: Condition(stage.clock, fault, number)
-            for number, fault in enumerate(stage.scenario.faults)
+            number: Condition(clock, fault, number)
+            for number, fault in enumerate(faults)
             if not isinstance(fault, (Outage, Slowdown))
         }
 
-    def link(self, one: str, other: str, address: str, source: str, place: int) -> "Link | None":
+    def link(self, one: str, other: str, address: Address) -> "Link | None":
         """Return the link for one message's way, or None if it can never be troubled."""
         conditions = [c for c in self.conditions.values() if touches(c.fault, one, other)]
         if not conditions:
             return None
-        return Link(self._stage, conditions, address, source, place)
+        return Link(self._luck, conditions, address)
 
-    def of_work(
-        self, service: str, label: str, address: str, source: str, place: int
-    ) -> list[tuple[Condition, Chance]]:
+    def of_work(self, node: WorkNode) -> list[tuple[Condition, Chance]]:
         """Return the conditions under which a work may fail, and how likely that is."""
         found = []
         for condition in self.conditions.values():
             fault = condition.fault
-            if not isinstance(fault, (PoisonMessages, BadDeployment)) or fault.service != service:
+            if not isinstance(fault, (PoisonMessages, BadDeployment)):
                 continue
-            if fault.label in (None, label):
-                where = f"{address}/{fault.kind} {condition.number}"
-                chance = Chance(self._stage.luck.stream(where, source, place), fault.probability)
-                found.append((condition, chance))
+            if fault.service == node.owner and fault.label in (None, node.step.label):
+                where = node.address.hit_by(fault.kind, condition.number)
+                found.append((condition, Chance(self._luck.stream(*where), fault.probability)))
         return found
 
 
 class Link:
-    """The way of one message at one place in the unfolding."""
+    """The way of one message at one place in the plan."""
 
-    def __init__(
-        self, stage: "Stage", conditions: list[Condition], address: str, source: str, place: int
-    ) -> None:
-        self._clock = stage.clock
+    def __init__(self, luck: Luck, conditions: list[Condition], address: Address) -> None:
         self._cuts = [
             c for c in conditions if isinstance(c.fault, (BrokerOutage, NetworkPartition))
         ]
@@ -121,14 +114,14 @@ class Link:
         self._delays: list[tuple[Condition, Chance, Draw]] = []
         for condition in conditions:
             fault = condition.fault
-            where = f"{address}/{fault.kind} {condition.number}"
             if not isinstance(fault, LinkFault) or isinstance(fault, NetworkPartition):
                 continue
-            chance = Chance(stage.luck.stream(where, source, place), fault.probability)
+            where = address.hit_by(fault.kind, condition.number)
+            chance = Chance(luck.stream(*where), fault.probability)
             if isinstance(fault, Loss):
                 self._losses.append((condition, chance))
             elif isinstance(fault, Reordering):
-                delay = times(stage.luck, fault.delay, f"{where}/delay", source, place)
+                delay = times(luck, fault.delay, *where.of("delay"))
                 self._delays.append((condition, chance, delay))
             else:
                 self._doublings.append((condition, chance))

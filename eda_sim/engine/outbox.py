@@ -9,8 +9,10 @@ from collections.abc import Callable
 from math import floor
 
 from eda_sim.engine.clock import Clock
-from eda_sim.engine.job import OK, Performance, Process
+from eda_sim.engine.instances import Instances
+from eda_sim.engine.job import Performance, Process
 from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.scenario.steps import Outbox
 
 Publication = Callable[[int], Performance]  # takes the number of its try, from 1
@@ -20,11 +22,11 @@ _LOOKS = turn(Rank.RETRY_DUE)
 class OutboxRelay:
     """One service's outbox for one event, and its relay."""
 
-    def __init__(self, clock: Clock, description: Outbox, is_down: Callable[[], bool]) -> None:
+    def __init__(self, clock: Clock, description: Outbox, instances: Instances) -> None:
         self._clock = clock
         self._poll = description.poll
         self._batch = description.batch
-        self._is_down = is_down
+        self._instances = instances
         self._written: deque[Publication] = deque()
         self._at_work = False
         self._tries = 0  # of the first that is written
@@ -40,7 +42,7 @@ class OutboxRelay:
         while self._written:
             looks = floor(self._clock.now / self._poll) + 1
             yield self._clock.wait_until(looks * self._poll, _LOOKS)
-            if not self._is_down():
+            if not self._instances.are_down:
                 yield from self._publish_a_batch()
         self._at_work = False
 
@@ -48,7 +50,7 @@ class OutboxRelay:
         for _ in range(min(self._batch, len(self._written))):
             self._tries += 1
             outcome = yield from self._written[0](self._tries)
-            if outcome != OK:  # the broker is out of reach: it stays written
+            if outcome is not Outcome.OK:  # the broker is out of reach: it stays written
                 return
             self._written.popleft()
             self._tries = 0

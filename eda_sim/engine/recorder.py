@@ -9,6 +9,7 @@ never ends is written down as ``unfinished``, so a run that stops loses nothing.
 from array import array
 from typing import Any, Final
 
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.tables import (
     ATTEMPTS,
     CALLS,
@@ -93,13 +94,14 @@ class Recorder:
         self.names = Names()
         code = self.names.code
         self.command, self.event = code("command"), code("event")
-        unfinished = code("unfinished")
+        self.codes = {outcome: code(outcome.value) for outcome in Outcome}
+        unfinished = self.codes[Outcome.UNFINISHED]
         self.requests = Rows(REQUESTS, unfinished)
         self.messages = Rows(MESSAGES, NEVER)
         self.calls = Rows(CALLS, unfinished)
         self.attempts = Rows(ATTEMPTS, unfinished)
         self.effects = Rows(EFFECTS, NEVER)
-        self.deliveries = Rows(DELIVERIES, code("pending"))
+        self.deliveries = Rows(DELIVERIES, self.codes[Outcome.PENDING])
         self.faults = Rows(FAULTS, NEVER)
         self.scaling = Rows(SCALING, NEVER)
         self.incidents = Rows(INCIDENTS, NEVER)

@@ -1,8 +1,7 @@
 """What a worker does: work, side-by-side steps and decisions.
 
-Calls are in ``calls``, sends and publications in ``broker``. A step holds its
-random numbers and its turn at one instant, for its place in the unfolding; it
-keeps nothing of any request.
+Calls are in ``calls``, sends and publications in ``publication``. A step holds the random
+numbers and the turn of its node in the plan; it keeps nothing of any request.
 """
 
 from collections.abc import Sequence
@@ -11,61 +10,54 @@ from simpy import AllOf, Interrupt
 
 from eda_sim.engine.clock import Due
 from eda_sim.engine.incidents import NO_FAULT
-from eda_sim.engine.job import (
-    FAILED,
-    FAILED_PERMANENTLY,
-    OK,
-    Job,
-    Performance,
-    PlannedStep,
-    perform_all,
-)
+from eda_sim.engine.job import Job, Performance, Step, perform_all
 from eda_sim.engine.links import Condition
 from eda_sim.engine.memory import Memory
 from eda_sim.engine.recorder import NEVER
+from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.luck import Chance, times
-from eda_sim.rules.order import Rank, turn
-from eda_sim.rules.unfolding import BranchNode, WorkNode
+from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.plan import BranchNode, WorkNode
 from eda_sim.scenario.faults import PoisonMessages
 
 _FAILURES = {
-    "transient_failure": FAILED,
-    "permanent_failure": FAILED_PERMANENTLY,
-    "poison_message": FAILED_PERMANENTLY,
-    "bad_deployment": FAILED,
+    "transient_failure": Outcome.FAILED,
+    "permanent_failure": Outcome.FAILED_PERMANENTLY,
+    "poison_message": Outcome.FAILED_PERMANENTLY,
+    "bad_deployment": Outcome.FAILED,
 }
 
 
-class DoWork:
+class WorkStep:
     """Hold the worker for the drawn time, perhaps fail, else write down the effect."""
 
-    def __init__(self, stage: Stage, node: WorkNode, source: str, memory: Memory | None) -> None:
-        work = node.step
+    def __init__(
+        self, stage: Stage, node: WorkNode, service: ServiceActor, memory: Memory | None
+    ) -> None:
+        work, luck, address = node.step, stage.luck, node.address
         self._memory = memory
-        luck, address, place = stage.luck, node.address, node.place
         self._clock = stage.clock
-        self._service = stage.services[node.owner]
-        self._duration = times(luck, work.duration, address, source, place)
+        self._service = service
+        self._name = service.books.name
+        self._duration = times(luck, work.duration, *address)
         self._transient = self._permanent = None
         if work.transient:
-            stream = luck.stream(f"{address}/transient", source, place)
-            self._transient = Chance(stream, work.transient)
+            self._transient = Chance(luck.stream(*address.of("transient")), work.transient)
         if work.permanent:
-            stream = luck.stream(f"{address}/permanent", source, place)
-            self._permanent = Chance(stream, work.permanent)
-        self._troubles = stage.network.of_work(node.owner, work.label, address, source, place)
-        self._turn = turn(Rank.WORK_ENDS, place)
+            self._permanent = Chance(luck.stream(*address.of("permanent")), work.permanent)
+        self._troubles = stage.network.of_work(node)
+        self._turn = node.ends
         self._work = work
         self._label = stage.recorder.names.code(work.label)
         self._record = stage.recorder.effects.add
-        self._incident = stage.incidents.note
+        self._note = stage.incidents.note
 
     def perform(self, job: Job) -> Performance:
         """Work. A slowdown counts for what starts meanwhile."""
         memory, request = self._memory, job.request
         if memory is not None and memory.knows(job.message, self):
-            return OK
+            return Outcome.OK
         trouble = self._trouble(job) if self._troubles else None
         duration = self._duration(request.number, job.tries) * self._service.pace
         yield Due(self._clock, self._clock._now + duration, self._turn + request.turn)
@@ -78,18 +70,14 @@ class DoWork:
             return self._failed(job, trouble.fault.kind.removesuffix("s"), trouble.number)
         if memory is not None:
             if memory.knows(job.message, self):  # another attempt was quicker
-                return OK
+                return Outcome.OK
             memory.note(job.message, self)
-        self._record(
-            [request.id, job.message, self._service.name, self._label, self._clock._now, NEVER]
-        )
-        return OK
+        self._record([request.id, job.message, self._name, self._label, self._clock._now, NEVER])
+        return Outcome.OK
 
-    def _failed(self, job: Job, what: str, fault: int = NO_FAULT) -> str:
-        label, service = self._work.label, self._service.name
-        self._incident(
-            what, job.message, job.request, service, job.attempt, label=label, fault=fault
-        )
+    def _failed(self, job: Job, what: str, fault: int = NO_FAULT) -> Outcome:
+        label, name = self._work.label, self._name
+        self._note(what, job.message, job.request, name, job.attempt, label=label, fault=fault)
         return _FAILURES[what]
 
     def _trouble(self, job: Job) -> Condition | None:
@@ -104,10 +92,10 @@ class DoWork:
         return None
 
 
-class DoInParallel:
+class ParallelStep:
     """Steps side by side, each a process; done when all are."""
 
-    def __init__(self, stage: Stage, steps: Sequence[PlannedStep]) -> None:
+    def __init__(self, stage: Stage, steps: Sequence[Step]) -> None:
         self._clock = stage.clock
         self._steps = steps
 
@@ -116,16 +104,16 @@ class DoInParallel:
         tasks = [self._clock.process(_mortal(step.perform(job))) for step in self._steps]
         try:
             yield AllOf(self._clock, tasks)
-        except Interrupt as crash:
+        except Interrupt:
             for task in tasks:
                 if task.is_alive:
-                    task.interrupt(crash.cause)
+                    task.interrupt()
             raise
         outcomes = {task.value for task in tasks}
-        for failure in (FAILED_PERMANENTLY, FAILED):
+        for failure in (Outcome.FAILED_PERMANENTLY, Outcome.FAILED):
             if failure in outcomes:
                 return failure
-        return OK
+        return Outcome.OK
 
 
 def _mortal(performance: Performance) -> Performance:
@@ -133,22 +121,20 @@ def _mortal(performance: Performance) -> Performance:
     try:
         return (yield from performance)
     except Interrupt:
-        return FAILED
+        return Outcome.FAILED
 
 
-class Decide:
+class BranchStep:
     """Take one of two ways, drawn once for each request."""
 
     def __init__(
         self,
         stage: Stage,
         node: BranchNode,
-        source: str,
-        then: tuple[PlannedStep, ...],
-        otherwise: tuple[PlannedStep, ...],
+        then: Sequence[Step],
+        otherwise: Sequence[Step],
     ) -> None:
-        stream = stage.luck.stream(node.address, source, node.place)
-        self._taken = Chance(stream, node.step.probability)
+        self._taken = Chance(stage.luck.stream(*node.address), node.step.probability)
         self._then = then
         self._otherwise = otherwise
 

@@ -1,75 +1,59 @@
-"""A subscription: what one subscriber of one message has been promised, and the way there.
+"""A subscription: the way of accepted messages to one subscriber.
 
-It holds the delivery policy, as the engine needs it, with the random numbers of its
-place in the unfolding, and lets accepted messages travel to the subscriber. What
-becomes of each of them there is in ``delivery``.
+What the subscriber has been promised is in ``terms``, what becomes of each message there in
+``delivery``.
 """
 
+from eda_sim.engine.dead_letters import DeadLetters
 from eda_sim.engine.delivery import Delivery
-from eda_sim.engine.job import PlannedHandler
+from eda_sim.engine.job import Handling
+from eda_sim.engine.lanes import Lane
 from eda_sim.engine.links import Link
+from eda_sim.engine.prefetching import Prefetching
 from eda_sim.engine.recorder import NEVER, OPEN
 from eda_sim.engine.request import Request
+from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
+from eda_sim.engine.terms import Terms
 from eda_sim.engine.topic import Held
-from eda_sim.engine.waiting import Lane, Prefetching
-from eda_sim.rules.luck import Times, fold, times
-from eda_sim.rules.order import Rank, turn
+from eda_sim.engine.waiting import Queue
+from eda_sim.rules.luck import fold, times
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.partitioning import partition_of
-from eda_sim.rules.tables import DELIVERY_OUTCOMES
-from eda_sim.rules.unfolding import MessageNode
-from eda_sim.scenario.delivery import Retry
+from eda_sim.rules.plan import HandlerNode
 from eda_sim.scenario.faults import BROKER
 
 
 class Subscription:
-    """One subscriber of one message at its place in the unfolding, and its policy."""
+    """One subscriber of one message at its place in the plan."""
 
     def __init__(
-        self, stage: Stage, node: MessageNode, source: str, number: int, handler: PlannedHandler
+        self,
+        stage: Stage,
+        node: HandlerNode,
+        service: ServiceActor,
+        handling: Handling,
+        letters: DeadLetters | None,
     ) -> None:
-        broker = stage.scenario.broker
+        broker, policy = stage.scenario.broker, node.policy
         assert broker is not None
-        description = node.handlers[number]
-        policy = description.handler.delivery or broker.delivery
-        luck, place = stage.luck, node.place
-        address = f"{node.address}/{description.service.name}"
-        self.clock = stage.clock
-        self.handler = handler
-        self.at_most_once = policy.guarantee == "at_most_once"
-        self.retry = Retry(max_attempts=1) if self.at_most_once else policy.retry
-        self.given_up = "dead_lettered" if policy.dead_letter else "discarded"
-        if self.at_most_once:
-            self.given_up = "discarded"
-        self.at_the_head = policy.requeue == "head"
-        self.ack_timeout = policy.ack_timeout
-        self.travel = times(luck, broker.deliver, f"{address}/deliver", source, place)
-        self.turnaround = times(luck, broker.turnaround, f"{address}/turnaround", source, place)
-        self.acknowledges = broker.turnaround.mean > 0 and not self.at_most_once
-        self.jitter = Times(luck.stream(f"{address}/jitter", source, place), float)
-        self.arrives = turn(Rank.MESSAGE_ARRIVES, place)
-        self.acknowledged = turn(Rank.ACKNOWLEDGED, place)
-        self.times_out = turn(Rank.TIMEOUT, place)
-        self.due = turn(Rank.RETRY_DUE, place)
-        self._record = stage.recorder.deliveries.add
-        self.incident = stage.incidents.note
-        name = description.service.name
-        self.link = stage.network.link(BROKER, name, f"{address}/deliver", source, place)
-        self.ack_link = stage.network.link(name, BROKER, f"{address}/acknowledge", source, place)
-        self.republish_after = broker.republish_after
-        self.message_name = node.name
-        self.dead_letters = stage.dead_letters.get(description.service.name)
-        self.codes = {name: stage.recorder.names.code(name) for name in DELIVERY_OUTCOMES}
-        self.retry_topic = policy.retry_topic
-        self.lanes: list[Lane] = []
-        self.prefetching: Prefetching | None = None
+        assert policy is not None
+        name, deliver = node.message.name, node.address.of("deliver")
+        self._lanes: list[Lane] = []
+        prefetching: Prefetching | None = None
         if policy.ordered:
-            partitions = broker.partitions_of(node.name)
-            self.lanes = handler.service.lanes(node.name, partitions, broker.rebalance)
+            self._lanes = service.lanes(name, node.partitions, broker.rebalance)
         elif policy.prefetch is not None:
-            self.prefetching = handler.service.prefetching(node.name, policy.prefetch)
-        # Whether a delivery must know which of its attempts waits.
-        self.remembers = policy.ordered or policy.ack_timeout is not None
+            prefetching = service.prefetching(name, policy.prefetch)
+        self._queue: Queue = service if prefetching is None else prefetching
+        self._terms = Terms(stage, node, broker, policy, handling, service, letters, prefetching)
+        self._clock = stage.clock
+        self._service = service.books.name
+        self._travel_time = times(stage.luck, broker.deliver, *deliver)
+        self._arrives = node.arrives
+        self._link = stage.network.link(BROKER, node.owner, deliver)
+        self._lost = stage.recorder.codes[Outcome.LOST]
+        self._record = stage.recorder.deliveries.add
 
     def deliver(
         self,
@@ -80,41 +64,32 @@ class Subscription:
         held: Held | None = None,
     ) -> None:
         """Let an accepted message travel to the subscriber."""
-        service = self.handler.service.name
-        row = [message, request.id, service, published_at, NEVER, NEVER, 0, OPEN]
+        row = [message, request.id, self._service, published_at, NEVER, NEVER, 0, OPEN]
         self._record(row)
-        delivery = Delivery(self, request, message, tries, row)
-        if self.lanes:
-            lane = self.lanes[partition_of(request.key, len(self.lanes))]
+        delivery = Delivery(self._terms, self._queue, request, message, tries, row)
+        if self._lanes:
+            lane = self._lanes[partition_of(request.key, len(self._lanes))]
             delivery.queue = delivery.lane = lane
             lane.join(delivery)
-        elif self.prefetching is not None:
-            delivery.queue = self.prefetching
         delivery.held = held
-        if self.link is not None:
-            self._travel(self.link, delivery, 1)
+        if self._link is not None:
+            self._travel(self._link, delivery, 1)
             return
-        self.clock.then(
-            self.travel(request.number, tries), self.arrives + request.turn, delivery.available
+        self._clock.then(
+            self._travel_time(request.number, tries),
+            self._arrives + request.turn,
+            delivery.available,
         )
 
     def lose(self, request: Request, message: int, published_at: float) -> None:
         """Write down a delivery that never came about: its message was lost on the way."""
-        row = [
-            message,
-            request.id,
-            self.handler.service.name,
-            published_at,
-            NEVER,
-            self.clock.now,
-            0,
-            self.codes["lost"],
-        ]
-        self._record(row)
+        now = self._clock.now
+        self._record([message, request.id, self._service, published_at, NEVER, now, 0, self._lost])
 
     def _travel(self, link: Link, delivery: Delivery, attempt: int) -> None:
         """Let a message cross a troubled link: the broker sends it until it has arrived."""
-        request, tries = delivery.request, fold(delivery.tries, attempt)
+        terms, request = self._terms, delivery.request
+        tries = fold(delivery.tries, attempt)
         cut = link.cut
         if cut is not None:
             delivery.incident("cut_off", by=cut)
@@ -122,21 +97,26 @@ class Subscription:
             cut.over.callbacks.append(lambda _: self._travel(link, delivery, attempt))
         elif (lost := link.loses(request.number, tries)) is not None:
             delivery.incident("lost_on_the_way", by=lost)
-            if self.at_most_once:
+            if terms.at_most_once:
                 delivery.lost_on_the_way()
             else:
-                self.clock.then(
-                    self.republish_after,
-                    self.arrives + request.turn,
+                self._clock.then(
+                    terms.republish_after,
+                    self._arrives + request.turn,
                     lambda _: self._travel(link, delivery, attempt + 1),
                 )
         else:
-            delay = self.travel(request.number, delivery.tries)
-            for condition, longer in link.holds_up(request.number, tries):
-                delivery.incident("held_up", by=condition)
-                delay += longer
-            self.clock.then(delay, self.arrives + request.turn, delivery.available)
-            if (doubled := link.doubles(request.number, tries)) is not None:
-                delivery.incident("doubled", by=doubled)
-                twin = delivery.doubled()
-                self.clock.then(delay, self.arrives + request.turn, twin.available)
+            self._arrive(link, delivery, tries)
+
+    def _arrive(self, link: Link, delivery: Delivery, tries: int) -> None:
+        """Nothing stops it: it arrives, perhaps held up, perhaps twice."""
+        request = delivery.request
+        delay = self._travel_time(request.number, delivery.tries)
+        for condition, longer in link.holds_up(request.number, tries):
+            delivery.incident("held_up", by=condition)
+            delay += longer
+        self._clock.then(delay, self._arrives + request.turn, delivery.available)
+        if (doubled := link.doubles(request.number, tries)) is not None:
+            delivery.incident("doubled", by=doubled)
+            twin = delivery.doubled()
+            self._clock.then(delay, self._arrives + request.turn, twin.available)

@@ -1,55 +1,77 @@
 """A worker: a process that takes the next job, does it, and takes the next."""
 
-from typing import TYPE_CHECKING, cast
+from typing import Protocol
 
 from simpy import Event, Interrupt
 
+from eda_sim.engine.books import Books
+from eda_sim.engine.clock import Clock
 from eda_sim.engine.job import Job, Process
+from eda_sim.rules.lifecycle import State
 
-if TYPE_CHECKING:
-    from eda_sim.engine.service import ServiceActor
+
+class Copy(Protocol):
+    """What a worker knows of the instance that it belongs to."""
+
+    number: int
+    state: State
+
+
+class Employer(Protocol):
+    """What a worker asks of its service."""
+
+    clock: Clock
+    books: Books
+
+    def next_job(self, worker: "Worker") -> Job | None:
+        """Return what has waited longest of all that a worker may take, if there is anything."""
 
 
 class Worker:
     """A thread of one instance: a SimPy process that serves for ever."""
 
-    def __init__(self, service: "ServiceActor", instance: int, number: int) -> None:
-        self.service = service
-        self.instance = instance
+    def __init__(self, service: Employer, instance: Copy, number: int) -> None:
+        self.of = instance
         self.number = number
         self.job: Job | None = None
-        self.called = Event(service.clock)  # what it waits for while it is idle
-        self.process = service.clock.process(self._serve())
+        self._service = service
+        self._called = Event(service.clock)  # what it waits for, idle or dead
+        self._process = service.clock.process(self._serve())
 
     def _serve(self) -> Process:
-        service = self.service
+        service, books, instance = self._service, self._service.books, self.of
         while True:
             try:
-                if service.absent and self.instance in service.absent:
-                    yield service.return_of(self.instance)
-                job = service.next_job(self.instance)
-                if job is not None:
-                    job.dispatched()
-                else:
-                    job = yield service.idle(self)
+                job = service.next_job(self)
+                if job is None:
+                    self._called = Event(service.clock)
+                    job = yield self._called
                     if job is None:
                         continue
                 self.job = job
-                service.attempt_started(job, self)
+                books.started(job, instance.number, self.number)
                 if job.deadline is not None and job.deadline <= service.clock.now:
-                    outcome = service.expired(job)
+                    outcome = books.expired(job)
                 else:
-                    outcome = yield from job.handler.perform(job)
+                    outcome = yield from job.handling.perform(job)
                 if job.needs_acknowledgement:
                     yield job.acknowledge()
                 self.job = None
-                service.attempt_ended(job, outcome)
+                books.ended(job, outcome)
                 job.settle(outcome)
-            except Interrupt as crash:
+            except Interrupt:
                 self.job = None
-                yield cast(Event, crash.cause)  # the instance's repair
 
     def hand(self, job: Job) -> None:
         """Give a job to this idle worker: from now on nobody can withdraw it."""
         job.dispatched()
-        self.called.succeed(job)
+        self._called.succeed(job)
+
+    def die(self) -> None:
+        """The instance dies, and what is being done with it."""
+        self.job = None
+        self._process.interrupt()
+
+    def wake(self) -> None:
+        """The instance is up: look for work."""
+        self._called.succeed(None)

@@ -48,6 +48,14 @@ class Address(NamedTuple):
         """
         return Address(f"{self.text}/{what}", self.source, self.place)
 
+    def hit_by(self, kind: str, number: int) -> "Address":
+        """Return the address of whether a fault hits what happens here.
+
+        >>> Address("orders -> Pay/there", "customers").hit_by("loss", 0).text
+        'orders -> Pay/there/loss 0'
+        """
+        return self.of(f"{kind} {number}")
+
 
 def escaped(name: str) -> str:
     """Return a name as it stands in an address.

@@ -1,4 +1,4 @@
-"""What can become of a call, a delivery and a circuit breaker, as tables.
+"""What can become of a call, a delivery, an instance and a circuit breaker, as tables.
 
 A state is a table from what may happen to the state that follows; where nothing
 may follow is an end, and some others may be one. An engine changes a state only
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from eda_sim.errors import SimulationError
+from eda_sim.rules.outcomes import Outcome
 
 
 class State(dict[str, "State"]):
@@ -81,9 +82,9 @@ TRAVELLING = State("travelling")
 WAITING = State("waiting")
 HANDLING = State("handling")
 BACKING_OFF = State("backing_off")
-HANDLED = State("handled")
-DEAD_LETTERED = State("dead_lettered")
-LOST = State("lost")
+HANDLED = State(Outcome.HANDLED)
+DEAD_LETTERED = State(Outcome.DEAD_LETTERED)
+LOST = State(Outcome.LOST)
 
 DELIVERY = _lifecycle(
     "delivery",
@@ -111,13 +112,13 @@ DELIVERY = _lifecycle(
 READY = State("ready")
 IN_FLIGHT = State("in_flight")
 REPEATING = State("backing_off")
-OK = State("ok")
-FAILED = State("failed")
-TIMED_OUT = State("timed_out")
-REJECTED = State("rejected")
-SHORT_CIRCUITED = State("short_circuited")
-FAILED_PERMANENTLY = State("failed_permanently")
-ABANDONED = State("abandoned")
+OK = State(Outcome.OK)
+FAILED = State(Outcome.FAILED)
+TIMED_OUT = State(Outcome.TIMED_OUT)
+REJECTED = State(Outcome.REJECTED)
+SHORT_CIRCUITED = State(Outcome.SHORT_CIRCUITED)
+FAILED_PERMANENTLY = State(Outcome.FAILED_PERMANENTLY)
+ABANDONED = State(Outcome.ABANDONED)
 
 _ATTEMPT = {
     "sent": IN_FLIGHT,
@@ -147,6 +148,23 @@ CALL = _lifecycle(
     (SHORT_CIRCUITED, _AGAIN),
     (REPEATING, {**_ATTEMPT, "abandoned": ABANDONED}),
     ends=(OK, FAILED, FAILED_PERMANENTLY, TIMED_OUT, REJECTED, SHORT_CIRCUITED, ABANDONED),
+)
+
+# -- an instance: one copy of a service --------------------------------------------
+
+ABSENT = State("absent")
+STARTING = State("starting")
+UP = State("up")
+DOWN = State("down")
+STOPPING = State("stopping")
+
+INSTANCE = _lifecycle(
+    "instance",
+    (ABSENT, {"ordered": STARTING}),
+    (STARTING, {"started": UP, "started, broken": DOWN, "retired": ABSENT}),
+    (UP, {"died": DOWN, "retired": STOPPING}),
+    (DOWN, {"repaired": UP, "retired": ABSENT}),
+    (STOPPING, {"finished": ABSENT, "died": ABSENT, "ordered": STARTING}),
 )
 
 # -- a circuit breaker -------------------------------------------------------------

@@ -10,6 +10,13 @@ engine decides: by the table's first time, then by its ids.
 
 from typing import Literal, NamedTuple
 
+from eda_sim.rules.outcomes import (
+    ATTEMPT_OUTCOMES,
+    CALL_OUTCOMES,
+    DELIVERY_OUTCOMES,
+    REQUEST_OUTCOMES,
+)
+
 Type = Literal["id", "count", "time", "name"]
 
 # How a column of each type is kept: the codes of ``array`` and of numpy agree.
@@ -41,30 +48,6 @@ class Table(NamedTuple):
         all_names = [column.name for column in self.columns]
         return tuple(map(all_names.index, names))
 
-
-REQUEST_OUTCOMES = ("ok", "failed", "timed_out", "rejected", "short_circuited", "unfinished")
-CALL_OUTCOMES = (
-    "ok",
-    "failed",
-    "failed_permanently",
-    "timed_out",
-    "rejected",
-    "short_circuited",
-    "abandoned",
-    "unfinished",
-)
-DELIVERY_OUTCOMES = ("handled", "dead_lettered", "lost", "pending")
-ATTEMPT_OUTCOMES = (
-    "ok",
-    "failed",
-    "failed_permanently",
-    "crashed",
-    "refused",
-    "rejected",
-    "expired",
-    "withdrawn",
-    "unfinished",
-)
 
 _REQUEST = Column("request", "id", "the request that all this belongs to (correlation id)")
 _MESSAGE = Column("message", "id", "the command or event")

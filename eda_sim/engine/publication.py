@@ -1,13 +1,14 @@
-"""The broker: accepts a message and sends it on its way to every subscriber.
+"""A send or a publication: a message is handed over to the broker, and goes on to everybody.
 
-How it travels is in ``subscription``, what becomes of each delivery in ``delivery``.
+How it travels from there is in ``subscription``, what becomes of each delivery in ``delivery``.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 from simpy import Interrupt
 
-from eda_sim.engine.job import FAILED, OK, Job, Performance, PlannedHandler
+from eda_sim.engine.job import Job, Performance
 from eda_sim.engine.links import how_stopped
 from eda_sim.engine.memory import Memory
 from eda_sim.engine.outbox import OutboxRelay
@@ -17,71 +18,59 @@ from eda_sim.engine.stage import Stage
 from eda_sim.engine.subscription import Subscription
 from eda_sim.engine.topic import Held, Topic
 from eda_sim.rules.luck import fold, times
-from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.plan import PublicationNode
 from eda_sim.rules.tables import MESSAGES
-from eda_sim.rules.unfolding import MessageNode
 from eda_sim.scenario.faults import BROKER
 from eda_sim.scenario.steps import Publish
 
 (_PUBLISHED_AT,) = MESSAGES.positions("published_at")
 
 
-class MakePublication:
-    """A send or a publication at its place in the unfolding."""
+class PublicationStep:
+    """A send or a publication at its place in the plan."""
 
     def __init__(
         self,
         stage: Stage,
-        node: MessageNode,
-        source: str,
-        handlers: tuple[PlannedHandler, ...],
+        node: PublicationNode,
+        subscriptions: Sequence[Subscription],
+        topic: Topic | None,
+        outbox: OutboxRelay | None,
         memory: Memory | None,
     ) -> None:
-        broker, recorder = stage.scenario.broker, stage.recorder
+        broker, recorder, step = stage.scenario.broker, stage.recorder, node.step
         assert broker is not None
-        step, code = node.step, recorder.names.code
+        publish = node.address.of("publish")
         self._clock = stage.clock
         self._memory = memory
-        self._number = node.number
-        self._latency = times(
-            stage.luck, broker.publish, f"{node.address}/publish", source, node.place
-        )
-        self._turn = turn(Rank.ACCEPTED, node.place)
-        self._subscriptions = tuple(
-            Subscription(stage, node, source, number, handler)
-            for number, handler in enumerate(handlers)
-        )
-        self._name, self._sender = code(node.name), code(node.owner)
-        is_event = isinstance(step, Publish)
-        self._kind = recorder.event if is_event else recorder.command
-        self._version = step.version if isinstance(step, Publish) else 1
-        self._record = recorder.messages.add
-        self._incident = stage.incidents.note
-        self._link = stage.network.link(
-            node.owner, BROKER, f"{node.address}/publish", source, node.place
-        )
+        self._number = node.said
+        self._latency = times(stage.luck, broker.publish, *publish)
+        self._turn = node.accepted
+        self._again = node.is_due
+        self._subscriptions = subscriptions
+        self._link = stage.network.link(node.owner, BROKER, publish)
         self._when_unreachable = broker.when_unreachable
         self._republish_after = broker.republish_after
-        self._again = turn(Rank.RETRY_DUE, node.place)
-        topic = broker.topics.get(node.name)
-        self._topic = stage.topics.get(node.name)
-        if self._topic is None and topic is not None and topic.capacity is not None:
-            self._topic = stage.topics[node.name] = Topic(stage.clock, topic.capacity)
-        self._drops = topic is not None and topic.when_full == "drop"
-        self._outbox: OutboxRelay | None = None
-        if isinstance(step, Publish) and step.outbox is not None:
-            is_down = stage.services[node.owner].is_down
-            self._outbox = OutboxRelay(stage.clock, step.outbox, is_down)
-        self._troubled = self._link is not None or self._topic is not None
+        self._topic = topic
+        self._drops = node.topic.when_full == "drop"
+        self._outbox = outbox
+        self._troubled = self._link is not None or topic is not None
         self.takes_time = broker.publish.mean > 0 or self._troubled
+        self._name = recorder.names.code(node.name)
+        self._sender = recorder.names.code(node.owner)
+        self._kind = recorder.event if isinstance(step, Publish) else recorder.command
+        self._version = step.version if isinstance(step, Publish) else 1
+        self._record = recorder.messages.add
+        self._note = stage.incidents.note
 
     def perform(self, job: Job) -> Performance:
         """Publish as a step of a handler: the worker is held until the broker accepts."""
         memory = self._memory
         if memory is not None and memory.knows(job.message, self):
-            return OK
+            return Outcome.OK
         outcome = yield from self.publish(job.request, job.tries, job.message)
-        if memory is not None and outcome == OK:
+        if memory is not None and outcome is Outcome.OK:
             memory.note(job.message, self)
         return outcome
 
@@ -104,7 +93,7 @@ class MakePublication:
         self._record(row)
         if self._outbox is not None:
             self._outbox.write(partial(self._hand_over, request, message, tries, row))
-            return OK
+            return Outcome.OK
         return (yield from self._hand_over(request, message, tries, row))
 
     def _hand_over(
@@ -116,14 +105,14 @@ class MakePublication:
         published_at, held = row[_PUBLISHED_AT], None
         if self._troubled:
             outcome = yield from self._reach_the_broker(request, message, tries, attempt)
-            if outcome != OK:
+            if outcome is not Outcome.OK:
                 return self._not_accepted(request, message, row, outcome)
             if self._topic is not None:
                 held = Held(self._topic, len(self._subscriptions))
         row[-1] = self._clock.now
         for subscription in self._subscriptions:
             subscription.deliver(request, message, tries, published_at, held)
-        return OK
+        return Outcome.OK
 
     def _reach_the_broker(
         self, request: Request, message: int, tries: int, attempt: int
@@ -131,11 +120,11 @@ class MakePublication:
         """Publish until the broker has confirmed, as far as the policy goes."""
         link = self._link
         while link is not None and (stop := link.stops(request.number, fold(tries, attempt))):
-            self._incident(how_stopped(stop), message, request, self._sender, fault=stop.number)
+            self._note(how_stopped(stop), message, request, self._sender, fault=stop.number)
             if self._when_unreachable != "wait":
                 # What is written in an outbox stays there until the broker has confirmed it.
                 kept = self._when_unreachable == "fail" or self._outbox is not None
-                return FAILED if kept else "lost"
+                return Outcome.FAILED if kept else Outcome.LOST
             if stop is link.cut:
                 yield stop.over
             else:
@@ -147,28 +136,28 @@ class MakePublication:
         """Wait for room in a topic with a capacity, or see the message dropped."""
         topic = self._topic
         if topic is None:
-            return OK
+            return Outcome.OK
         if not topic.is_full:
             topic.enter()
-            return OK
-        self._incident("topic_full", message, request, self._sender)
+            return Outcome.OK
+        self._note("topic_full", message, request, self._sender)
         if self._drops:
-            return "lost"
+            return Outcome.LOST
         room = topic.wait()
         try:
             yield room
         except Interrupt:
             topic.give_up(room)
             raise
-        return OK
+        return Outcome.OK
 
-    def _not_accepted(self, request: Request, message: int, row: Row, outcome: str) -> str:
+    def _not_accepted(self, request: Request, message: int, row: Row, outcome: Outcome) -> Outcome:
         """The broker does not have the message: it is lost, or the publisher fails."""
-        if outcome == "lost":
+        if outcome is Outcome.LOST:
             row[-1] = NEVER
             for subscription in self._subscriptions:
                 subscription.lose(request, message, row[_PUBLISHED_AT])
-            return OK
+            return Outcome.OK
         if self._outbox is None:
             row[-1] = NEVER
-        return FAILED
+        return Outcome.FAILED
