@@ -11,7 +11,7 @@ from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.scaling import instances_wanted
 from eda_sim.scenario.service import Autoscale
 
-_LOOKS = turn(Rank.RETRY_DUE)
+_LOOKS, _STARTS = turn(Rank.AUTOSCALER_LOOKS), turn(Rank.INSTANCE_STARTS)
 
 
 class AutoscalerActor:
@@ -46,7 +46,8 @@ class AutoscalerActor:
         for instance in range(self._wanted, wanted):
             self._service.instances.order(instance)
             order = self._orders[instance] = object()
-            self._clock.then(rules.start_delay, _LOOKS, partial(self._start, instance, order))
+            start = partial(self._start, instance, order)
+            self._clock.after(rules.start_delay, _STARTS, instance, start)
         for instance in range(wanted, self._wanted):
             self._orders.pop(instance, None)
             self._service.retire(instance)

@@ -203,9 +203,10 @@ class CallStep:
     def _send(self, attempt: CallAttempt, patience: float | None) -> None:
         clock, request = self.clock, attempt.request
         if patience is not None:
-            clock.then(
+            clock.after(
                 patience,
                 self._times_out + request.turn,
+                attempt.attempt,
                 lambda _: attempt.answer(Outcome.TIMED_OUT),
             )
         self._travel(
@@ -257,7 +258,7 @@ class CallStep:
             for condition, delay in link.holds_up(request.number, attempt.tries):
                 self._incident("held_up", attempt, condition)
                 latency += delay
-        self.clock.then(latency, turn + request.turn, arrive)
+        self.clock.travel(latency, turn + request.turn, attempt.attempt, arrive)
 
     def _incident(self, what: str, call: CallAttempt, by: Condition | None = None) -> None:
         fault = NO_FAULT if by is None else by.number
@@ -273,7 +274,7 @@ class CallStep:
         due = self.clock.now + seconds
         if deadline is not None:  # nobody waits longer than that
             due = min(due, deadline)
-        return self.clock.wait_until(due, self._due + request.turn)
+        return self.clock.wait_until(due, self._due + request.turn, attempt)
 
     def _make_message(self, request: Request, tries: int, cause: int) -> int:
         message = request.message(self._number, tries)

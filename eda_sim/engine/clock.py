@@ -1,72 +1,106 @@
 """SimPy's clock, with a written order for what falls on the same instant.
 
-SimPy takes events of one instant by priority, then by insertion. Here the
-priority is a turn (``rules.order``), so a tie is decided by whose it is and what
-it is, not by which line of code happened to run first. SimPy's own priorities
-(0 and 1, for a process that starts or an event that succeeds) are smaller than
-every turn: what follows at once follows first.
+SimPy takes events of one instant by priority, then by insertion. Here the order is that of
+``rules.order``: what follows at once from something stands in one queue, what is due later in
+the agenda, by time, turn and attempt. So a tie is decided by whose it is and what it is, not by
+which line of code happened to run first.
 """
 
+from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Final
 
-from simpy import Environment, Event
+from simpy import Environment, Event, Interrupt, Process
 
 Callback = Callable[[Event], Any]
 
-_A_FEW = 64
+_A_FEW: Final = 64
+_TAKEN: Any = None  # the callbacks of what has been noticed
+_NORMAL: Any = 1  # SimPy's priority, which nobody asks for here
 
 
 class Due(Event):
     """An event that happens at ``time``, in its ``turn`` among those of the same instant."""
 
-    def __init__(self, clock: "Clock", time: float, turn: int) -> None:
+    def __init__(self, clock: "Clock", time: float, turn: int, attempt: int = 0) -> None:
         self.env = clock
         self.callbacks = []
         self._ok = True
         self._value = None
-        heappush(clock._queue, (time, turn, next(clock._eid), self))
+        heappush(clock.agenda, (time, turn, attempt, next(clock._eid), self))
 
 
 class Clock(Environment):
-    """The agenda of a run: what is due when, in which order."""
+    """The agenda of a run: what is due when, in which order, and what follows at once."""
 
-    _queue: list[Any]
     _eid: Any
 
-    def wait(self, delay: float, turn: int) -> Event:
+    def __init__(self) -> None:
+        super().__init__()
+        self.agenda: list[tuple[float, int, int, int, Due]] = []
+        self._at_once: deque[Event] = deque()
+
+    def schedule(self, event: Event, priority: Any = _NORMAL, delay: float = 0) -> None:
+        """Let an event that has come about be noticed, after those that came about before."""
+        self._at_once.append(event)
+
+    def wait(self, delay: float, turn: int, attempt: int = 0) -> Event:
         """Return an event that happens ``delay`` seconds from now, in its ``turn``."""
-        return Due(self, self._now + delay, turn)
+        return Due(self, self._now + delay, turn, attempt)
 
-    def wait_until(self, time: float, turn: int) -> Event:
+    def wait_until(self, time: float, turn: int, attempt: int = 0) -> Event:
         """Return an event that happens at ``time``, exactly, in its ``turn``."""
-        return Due(self, time, turn)
+        return Due(self, time, turn, attempt)
 
-    def then(self, delay: float, turn: int, callback: Callback) -> None:
-        """Call ``callback`` ``delay`` seconds from now; a delay of 0 is no delay at all.
+    def after(self, delay: float, turn: int, attempt: int, callback: Callback) -> None:
+        """Call ``callback`` ``delay`` seconds from now, in its ``turn``: no process is needed."""
+        Due(self, self._now + delay, turn, attempt).callbacks.append(callback)
 
-        For what needs no process of its own, such as a message on its way.
-        """
-        if delay == 0:
-            callback(None)  # type: ignore[arg-type]  # nobody looks at the event
+    def travel(self, latency: float, turn: int, attempt: int, arrive: Callback) -> None:
+        """Let something arrive after its ``latency``; one of zero seconds is no event."""
+        if latency == 0:
+            arrive(None)  # type: ignore[arg-type]  # nobody looks at the event
         else:
-            Due(self, self._now + delay, turn).callbacks.append(callback)
+            Due(self, self._now + latency, turn, attempt).callbacks.append(arrive)
 
     def run_to_end(self, horizon: float, now_and_then: Callable[[], None]) -> None:
         """Let everything happen that is due up to and including ``horizon`` seconds.
 
         ``now_and_then`` is called after every hundred events or so.
         """
-        queue = self._queue
-        while queue and queue[0][0] <= horizon:
+        at_once, agenda = self._at_once, self.agenda
+        while at_once or (agenda and agenda[0][0] <= horizon):
             for _ in range(_A_FEW):
-                if not queue or queue[0][0] > horizon:
+                if at_once:
+                    event = at_once.popleft()
+                elif agenda and agenda[0][0] <= horizon:
+                    self._now, _, _, _, event = heappop(agenda)
+                else:
                     break
-                self._now, _, _, event = heappop(queue)
-                callbacks, event.callbacks = event.callbacks, None
+                callbacks: Any = event.callbacks
+                event.callbacks = _TAKEN
                 for callback in callbacks:
                     callback(event)
                 if not event._ok and not hasattr(event, "_defused"):
                     raise event._value
             now_and_then()
+
+
+class _Death(Event):
+    """What a process learns that dies."""
+
+    def __init__(self, process: Process) -> None:
+        self.env = process.env
+        self.callbacks = []
+        self._ok = False
+        self._value = Interrupt(None)
+        self._defused = True
+
+
+def kill(process: Process) -> None:
+    """Let a process die within what happens just now: no event comes between."""
+    if process.is_alive:
+        assert process.target.callbacks is not None
+        process.target.callbacks.remove(process._resume)
+        process._resume(_Death(process))

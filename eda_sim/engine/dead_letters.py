@@ -12,7 +12,7 @@ from eda_sim.engine.job import Process
 from eda_sim.rules.order import Rank, turn
 from eda_sim.scenario.redrive import Redrive
 
-_REDRIVES = turn(Rank.RETRY_DUE)
+_REDRIVES = turn(Rank.REDRIVEN)
 
 
 class Letter(Protocol):

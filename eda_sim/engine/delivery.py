@@ -104,7 +104,8 @@ class Delivery:
         terms = self.terms
         if terms.ack_timeout is not None:
             turn = terms.times_out + self.request.turn
-            terms.clock.then(terms.ack_timeout, turn, lambda _: self._not_acknowledged(attempt))
+            number, clock = attempt.attempt, terms.clock
+            clock.after(terms.ack_timeout, turn, number, lambda _: self._not_acknowledged(attempt))
 
     # -- how an attempt ends ------------------------------------------------------
 
@@ -141,7 +142,8 @@ class Delivery:
             self._redeliver(attempt)
         else:  # what takes no time would be done again for ever, and time never go on
             turn = terms.due + self.request.turn
-            terms.clock.then(terms.republish_after, turn, lambda _: self._redeliver(attempt))
+            number, clock = attempt.attempt, terms.clock
+            clock.after(terms.republish_after, turn, number, lambda _: self._redeliver(attempt))
 
     def _redeliver(self, attempt: "DeliveryAttempt") -> None:
         self.queue.come_back(self._next_attempt(), attempt.queued_at)
@@ -187,7 +189,7 @@ class Delivery:
             attempt.attempt - self.forgiven,
             lambda n: terms.jitter(request.number, fold(self.tries, self.forgiven + n)),
         )
-        terms.clock.then(seconds, terms.due + request.turn, self._again)
+        terms.clock.after(seconds, terms.due + request.turn, attempt.attempt, self._again)
 
     def _again(self, _: Event) -> None:
         """It rejoins its queue, unless an earlier attempt has been acknowledged meanwhile."""
@@ -284,7 +286,7 @@ class DeliveryAttempt(Job):
         terms, request = self.delivery.terms, self.request
         self._handled_at = terms.clock.now
         wait = terms.turnaround(request.number, self.tries)
-        return terms.clock.wait(wait, terms.acknowledged + request.turn)
+        return terms.clock.wait(wait, terms.acknowledged + request.turn, self.attempt)
 
     def settle(self, outcome: Outcome) -> None:
         """The broker knows how it went."""

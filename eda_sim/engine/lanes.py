@@ -13,6 +13,8 @@ from eda_sim.engine.waiting import Host, place_of
 from eda_sim.rules.order import Rank, turn
 from eda_sim.rules.partitioning import NOBODY, share_out
 
+_REBALANCES = turn(Rank.REBALANCED)
+
 
 class InLane(Protocol):
     """A delivery, as its lane sees it."""
@@ -126,7 +128,7 @@ class Lanes:
 
     def _rebalance_later(self) -> None:
         clock = self.service.clock
-        clock.then(self._rebalance, turn(Rank.FAULT_ENDS), lambda _: self._share_out())
+        clock.after(self._rebalance, _REBALANCES, 0, lambda _: self._share_out())
 
     def _share_out(self) -> None:
         """Share the lanes evenly among the instances that are up, moving as few as possible."""

@@ -16,7 +16,7 @@ from eda_sim.rules.outcomes import Outcome
 from eda_sim.scenario.steps import Outbox
 
 Publication = Callable[[int], Performance]  # takes the number of its try, from 1
-_LOOKS = turn(Rank.RETRY_DUE)
+_LOOKS = turn(Rank.OUTBOX_LOOKS)
 
 
 class OutboxRelay:

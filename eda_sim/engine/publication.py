@@ -101,7 +101,7 @@ class PublicationStep:
     ) -> Performance:
         latency = self._latency(request.number, tries)
         if latency:
-            yield self._clock.wait(latency, self._turn + request.turn)
+            yield self._clock.wait(latency, self._turn + request.turn, attempt)
         published_at, held = row[_PUBLISHED_AT], None
         if self._troubled:
             outcome = yield from self._reach_the_broker(request, message, tries, attempt)
@@ -128,7 +128,7 @@ class PublicationStep:
             if stop is link.cut:
                 yield stop.over
             else:
-                yield self._clock.wait(self._republish_after, self._again + request.turn)
+                yield self._clock.wait(self._republish_after, self._again + request.turn, attempt)
                 attempt += 1
         return (yield from self._enter_the_topic(request, message))
 

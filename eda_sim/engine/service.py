@@ -14,7 +14,7 @@ from eda_sim.engine.common_queue import CommonQueue
 from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.instances import Instance, Instances
 from eda_sim.engine.job import Job
-from eda_sim.engine.lanes import Lane, Lanes
+from eda_sim.engine.lanes import Lanes
 from eda_sim.engine.prefetching import Prefetching
 from eda_sim.engine.protection import limiter
 from eda_sim.engine.stage import Stage
@@ -22,6 +22,7 @@ from eda_sim.engine.waiting import WaitingRoom, place_of
 from eda_sim.engine.worker import Worker
 from eda_sim.rules.lifecycle import UP
 from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.plan import HandlerNode
 from eda_sim.scenario.service import Service
 
 
@@ -35,9 +36,8 @@ class ServiceActor:
         self.pace = 1.0  # how many times as long work takes now
         self._slowdowns: list[float] = []
         self._queue = CommonQueue()
-        self._rooms: list[WaitingRoom] = []
-        self._groups: dict[str, Lanes] = {}
-        self._prefetching: dict[str, Prefetching] = {}
+        self._room_of: dict[str, Lanes | Prefetching] = {}  # by message name
+        self._rooms = self._room_of.values()
         self._idle: deque[Worker] = deque()
         self._bucket = limiter(self.clock, service.rate_limit)
         self._down_by: list[int] = []  # the faults that have instances down now
@@ -152,22 +152,17 @@ class ServiceActor:
                 worker.hand(job)
                 return
 
-    def lanes(self, name: str, partitions: int, rebalance: float) -> list[Lane]:
-        """Return the lanes of an ordered topic, one for each partition."""
-        if name not in self._groups:
-            group = Lanes(self, self.instances.up, partitions, rebalance)
-            self._groups[name] = group
-            self._rooms.append(group)
-        return self._groups[name].lanes
-
-    def prefetching(self, name: str, prefetch: int) -> Prefetching:
-        """Return where the deliveries of a message wait with the instances."""
-        if name not in self._prefetching:
+    def room(self, node: HandlerNode, rebalance: float) -> Lanes | Prefetching | None:
+        """Return where deliveries of a message wait beside the common queue, if they do."""
+        policy, name, up = node.policy, node.message.name, self.instances.up
+        if name in self._room_of or policy is None:
+            return self._room_of.get(name)
+        if policy.ordered:
+            self._room_of[name] = Lanes(self, up, node.partitions, rebalance)
+        elif policy.prefetch is not None:
             most = self.service.most_instances
-            room = Prefetching(self, self.instances.up, most, prefetch)
-            self._prefetching[name] = room
-            self._rooms.append(room)
-        return self._prefetching[name]
+            self._room_of[name] = Prefetching(self, up, most, policy.prefetch)
+        return self._room_of.get(name)
 
     # -- the broker out of reach -------------------------------------------------
 

@@ -6,11 +6,11 @@ numbers and the turn of its node in the plan; it keeps nothing of any request.
 
 from collections.abc import Sequence
 
-from simpy import AllOf, Interrupt
+from simpy import Event, Interrupt
 
-from eda_sim.engine.clock import Due
+from eda_sim.engine.clock import Clock, Due, kill
 from eda_sim.engine.incidents import NO_FAULT
-from eda_sim.engine.job import Job, Performance, Step, perform_all
+from eda_sim.engine.job import Job, Performance, Process, Step, perform_all
 from eda_sim.engine.links import Condition
 from eda_sim.engine.memory import Memory
 from eda_sim.engine.recorder import NEVER
@@ -60,7 +60,8 @@ class WorkStep:
             return Outcome.OK
         trouble = self._trouble(job) if self._troubles else None
         duration = self._duration(request.number, job.tries) * self._service.pace
-        yield Due(self._clock, self._clock._now + duration, self._turn + request.turn)
+        ends_at = self._clock._now + duration
+        yield Due(self._clock, ends_at, self._turn + request.turn, job.attempt)
         if self._transient is not None and self._transient(request.number, job.tries):
             return self._failed(job, "transient_failure")
         # A poison message is one for good: whichever the try, the draw is the same.
@@ -101,27 +102,37 @@ class ParallelStep:
 
     def perform(self, job: Job) -> Performance:
         """Start all, wait for all; one failure is a failure of the whole."""
-        tasks = [self._clock.process(_mortal(step.perform(job))) for step in self._steps]
+        together = _Together(self._clock, len(self._steps))
+        tasks = [self._clock.process(together.do(step.perform(job))) for step in self._steps]
         try:
-            yield AllOf(self._clock, tasks)
+            yield together.over
         except Interrupt:
             for task in tasks:
-                if task.is_alive:
-                    task.interrupt()
+                kill(task)
             raise
-        outcomes = {task.value for task in tasks}
         for failure in (Outcome.FAILED_PERMANENTLY, Outcome.FAILED):
-            if failure in outcomes:
+            if failure in together.outcomes:
                 return failure
         return Outcome.OK
 
 
-def _mortal(performance: Performance) -> Performance:
-    """Let a task end quietly when its instance dies."""
-    try:
-        return (yield from performance)
-    except Interrupt:
-        return Outcome.FAILED
+class _Together:
+    """Tasks side by side: whoever ends last lets the worker go on."""
+
+    def __init__(self, clock: Clock, tasks: int) -> None:
+        self.over = Event(clock)
+        self.outcomes: set[Outcome] = set()
+        self._left = tasks
+
+    def do(self, performance: Performance) -> Process:
+        """Do one task; it ends quietly when its instance dies."""
+        try:
+            self.outcomes.add((yield from performance))
+        except Interrupt:
+            return
+        self._left -= 1
+        if self._left == 0:
+            self.over.succeed()
 
 
 class BranchStep:

@@ -7,7 +7,7 @@ What the subscriber has been promised is in ``terms``, what becomes of each mess
 from eda_sim.engine.dead_letters import DeadLetters
 from eda_sim.engine.delivery import Delivery
 from eda_sim.engine.job import Handling
-from eda_sim.engine.lanes import Lane
+from eda_sim.engine.lanes import Lanes
 from eda_sim.engine.links import Link
 from eda_sim.engine.prefetching import Prefetching
 from eda_sim.engine.recorder import NEVER, OPEN
@@ -38,13 +38,9 @@ class Subscription:
         broker, policy = stage.scenario.broker, node.policy
         assert broker is not None
         assert policy is not None
-        name, deliver = node.message.name, node.address.of("deliver")
-        self._lanes: list[Lane] = []
-        prefetching: Prefetching | None = None
-        if policy.ordered:
-            self._lanes = service.lanes(name, node.partitions, broker.rebalance)
-        elif policy.prefetch is not None:
-            prefetching = service.prefetching(name, policy.prefetch)
+        deliver, room = node.address.of("deliver"), service.room(node, broker.rebalance)
+        self._lanes = room.lanes if isinstance(room, Lanes) else ()
+        prefetching = room if isinstance(room, Prefetching) else None
         self._queue: Queue = service if prefetching is None else prefetching
         self._terms = Terms(stage, node, broker, policy, handling, service, letters, prefetching)
         self._clock = stage.clock
@@ -75,11 +71,8 @@ class Subscription:
         if self._link is not None:
             self._travel(self._link, delivery, 1)
             return
-        self._clock.then(
-            self._travel_time(request.number, tries),
-            self._arrives + request.turn,
-            delivery.available,
-        )
+        travel = self._travel_time(request.number, tries)
+        self._clock.travel(travel, self._arrives + request.turn, 1, delivery.available)
 
     def lose(self, request: Request, message: int, published_at: float) -> None:
         """Write down a delivery that never came about: its message was lost on the way."""
@@ -100,9 +93,10 @@ class Subscription:
             if terms.at_most_once:
                 delivery.lost_on_the_way()
             else:
-                self._clock.then(
+                self._clock.after(
                     terms.republish_after,
                     self._arrives + request.turn,
+                    attempt,
                     lambda _: self._travel(link, delivery, attempt + 1),
                 )
         else:
@@ -115,8 +109,9 @@ class Subscription:
         for condition, longer in link.holds_up(request.number, tries):
             delivery.incident("held_up", by=condition)
             delay += longer
-        self._clock.then(delay, self._arrives + request.turn, delivery.available)
+        turn = self._arrives + request.turn
+        self._clock.travel(delay, turn, 1, delivery.available)
         if (doubled := link.doubles(request.number, tries)) is not None:
             delivery.incident("doubled", by=doubled)
             twin = delivery.doubled()
-            self._clock.then(delay, self._arrives + request.turn, twin.available)
+            self._clock.travel(delay, turn, 2, twin.available)

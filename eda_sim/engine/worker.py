@@ -5,7 +5,7 @@ from typing import Protocol
 from simpy import Event, Interrupt
 
 from eda_sim.engine.books import Books
-from eda_sim.engine.clock import Clock
+from eda_sim.engine.clock import Clock, kill
 from eda_sim.engine.job import Job, Process
 from eda_sim.rules.lifecycle import State
 
@@ -69,8 +69,7 @@ class Worker:
 
     def die(self) -> None:
         """The instance dies, and what is being done with it."""
-        self.job = None
-        self._process.interrupt()
+        kill(self._process)
 
     def wake(self) -> None:
         """The instance is up: look for work."""

@@ -86,6 +86,7 @@ class _Builder:
 
     def build(self, unfolding: Unfolding) -> CallStep | PublicationStep:
         """Make all steps, and return that of the client's message."""
+        self._open_rooms(unfolding)
         for node in reversed(unfolding.as_read):
             if isinstance(node, HandlerNode):
                 name = self._stage.recorder.names.code(node.message.name)
@@ -95,6 +96,15 @@ class _Builder:
         root = self._steps[unfolding.root]
         assert isinstance(root, (CallStep, PublicationStep))
         return root
+
+    def _open_rooms(self, unfolding: Unfolding) -> None:
+        """Let the services have their topics in the order of the plan."""
+        broker = self._stage.scenario.broker
+        if broker is None:
+            return
+        for node in unfolding.nodes:
+            if isinstance(node, HandlerNode):
+                self._world.services[node.owner].room(node, broker.rebalance)
 
     def _made(self, nodes: Sequence[Node]) -> tuple[Step, ...]:
         return tuple(self._steps[node] for node in nodes)

@@ -1,50 +1,76 @@
-"""What comes first at one instant.
+"""What comes first at one instant, so that a reader can do it on paper.
 
-Times are floats, so two things can fall on the same one: regular arrivals,
-constant durations, a timeout as long as the work. Then, in this order:
+Times are floats, so two things can fall on the same one: regular arrivals, constant durations,
+a timeout as long as the work. Some things are *due* at a time; others follow from them *at
+once*.
 
-1. what follows at once from something (a free worker takes the next message)
-   follows before anything else that is due at that instant, first caused first;
-2. what is due goes by its ``Rank`` below: what ends, then faults, then what begins;
-3. within a rank by request (source, then number);
-4. then by place in the unfolding of the request;
-5. then by what was set going first.
+**At once.** What happens may let somebody go on: an idle worker who is handed a job, a caller
+whose reply is there, a publisher for whom there is room, everybody who waits for a repair, a
+process that begins (a client's, that of a step beside others, an outbox's relay). They stand in
+one queue, first caused first. All of it is done before anything else that is due, and what
+they cause at once stands behind them.
 
-Points 2 to 4 are one integer, a ``turn``: the smaller comes first.
+**Due.** Then comes what is due, by its turn, a number of 64 bits: first by its ``Rank`` (6
+bits: what ends, then faults, then what begins), then by request (42 bits: source, then number;
+0 for what is of no request), then by its node of the plan (16 bits; of a fault, its position).
+Within a turn it goes by the number of the attempt, and at last by what was set going first.
+
+What is an event, and what is none:
+
+- *A latency of zero is no event*: what takes no time to travel (a call, a reply, a
+  publication, a delivery) has arrived as part of being sent.
+- *Every other wait is an event in its turn, one of zero seconds as well*: work, an
+  acknowledgement where the broker needs time for it, the backoff of a call or of a delivery,
+  a message that is published or sent again, a group that rebalances, an instance that starts.
+- *Death is no event*: whoever dies with an instance is dead within the fault, by instance and
+  then by worker, with all that he had begun. Then what was being handled is settled: by when
+  it was queued, then by message, then by instance and worker; then, where nobody is up any
+  more, the calls that wait. At last what the dead had prefetched goes back.
+- *A repair* calls the workers back: by instance, then by worker.
+- *The broker's topics* of a service are looked at in the order of the plan.
+- *The end* of a run is part of it: what is due just then still happens.
 """
 
 from enum import IntEnum
+from typing import Final
 
 
 class Rank(IntEnum):
     """What is due, from first to last at one instant."""
 
-    WORK_ENDS = 2
-    REPLY_ARRIVES = 3
-    ACKNOWLEDGED = 4
-    ACCEPTED = 5
-    FAULT_ENDS = 6
-    FAULT_BEGINS = 7
-    TIMEOUT = 8
-    MESSAGE_ARRIVES = 9
-    RETRY_DUE = 10
-    REQUEST_STARTS = 11
+    WORK_ENDS = 1
+    REPLY_ARRIVES = 2
+    ACKNOWLEDGED = 3
+    ACCEPTED = 4
+    FAULT_ENDS = 5
+    INSTANCE_STARTS = 6
+    REBALANCED = 7
+    FAULT_BEGINS = 8
+    TIMEOUT = 9
+    MESSAGE_ARRIVES = 10
+    RETRY_DUE = 11
+    REPUBLISHED = 12
+    OUTBOX_LOOKS = 13
+    REDRIVEN = 14
+    AUTOSCALER_LOOKS = 15
+    REQUEST_STARTS = 16
 
 
-_PLACE_BITS = 16
-MOST_NODES = 1 << _PLACE_BITS
-_REQUEST_BITS = 48
+RANK_BITS: Final = 6
+REQUEST_BITS: Final = 42
+NODE_BITS: Final = 16
+MOST_NODES: Final = 1 << NODE_BITS
 
 
-def turn(rank: Rank, place: int = 0) -> int:
-    """Return the turn of a kind of thing at a place; add ``request_turn`` for whose it is.
+def turn(rank: Rank, node: int = 0) -> int:
+    """Return the turn of a kind of thing at a node; add ``request_turn`` for whose it is.
 
     >>> turn(Rank.REPLY_ARRIVES) + request_turn(5) < turn(Rank.TIMEOUT) + request_turn(3)
     True
     """
-    return (int(rank) << (_PLACE_BITS + _REQUEST_BITS)) | place
+    return (int(rank) << (REQUEST_BITS + NODE_BITS)) | node
 
 
 def request_turn(request: int) -> int:
     """Return what a request's identity adds to a turn."""
-    return request << _PLACE_BITS
+    return request << NODE_BITS

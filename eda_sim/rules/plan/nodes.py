@@ -56,7 +56,7 @@ class _Node:
 
     def turn(self, rank: Rank) -> int:
         """Return the turn of something that happens here."""
-        return turn(rank, self.place)
+        return turn(rank, self.number)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -136,7 +136,7 @@ class PublicationNode(_Node):
     @property
     def is_due(self) -> int:
         """The turn in which it is published again, having got no answer."""
-        return self.turn(Rank.RETRY_DUE)
+        return self.turn(Rank.REPUBLISHED)
 
 
 @dataclass(eq=False, kw_only=True)
