@@ -49,28 +49,29 @@ class Twin:
         self.past: list[tuple[float, str]] = []
 
     def phase(self) -> tuple[str, float, bool]:
-        """In which state the past has left it, since when, and whether there is a trial."""
-        state, since, trial = "closed", 0.0, False
-        for n, (now, what) in enumerate(self.past):
+        """In which state the past has left it, when it opened last, whether there is a trial."""
+        state, opened_at, trial, closed = "closed", 0.0, False, 0
+        for n, (now, what) in enumerate(self.past, start=1):
             if what == "trial":
                 state, trial = "half_open", True
             elif what == "trial abandoned":
                 trial = False
             elif what == "trial succeeded":
-                state, since, trial = "closed", n, False
+                state, trial, closed = "closed", False, n
             elif what == "trial failed":
-                state, since, trial = "open", now, False
-            elif state == "closed":
-                of_late = [at for at, each in self.past[int(since) : n + 1] if each == "failed"]
-                count = sum(now - at < self.description.window for at in of_late)
-                if count >= self.description.failures:
-                    state, since = "open", now
-        return state, since, trial
+                state, trial, opened_at = "open", False, now
+            elif self.count_failures(self.past[closed:n], now) >= self.description.failures:
+                state, opened_at = "open", now
+        return state, opened_at, trial
+
+    def count_failures(self, past: list[tuple[float, str]], now: float) -> int:
+        """How many failures of that past still count at ``now``."""
+        return sum(now - at < self.description.window for at, what in past if what == "failed")
 
     def may_pass(self, now: float) -> bool:
         """Whether a call may pass; it is the trial unless the breaker is closed."""
-        state, since, trial = self.phase()
-        waits = state == "open" and now < since + self.description.open_for
+        state, opened_at, trial = self.phase()
+        waits = state == "open" and now < opened_at + self.description.open_for
         passes = state == "closed" or not (waits or trial)
         if passes and state != "closed":
             self.past.append((now, "trial"))
@@ -157,8 +158,8 @@ def test_what_a_breaker_answers(breaker: Breaker, now: float, expected: int) -> 
     assert answer(breaker, now, open_for=5.0) == expected
 
 
-def test_a_failure_trips_at_the_end_of_a_row_within_the_window() -> None:
-    """A row that began a window ago, or has not begun, trips nothing; nor does one while open."""
+def test_a_failure_trips_if_enough_of_them_are_within_the_window() -> None:
+    """Too few trip nothing, nor those of which one is a window old, nor any while it is open."""
     assert failed(NEW_BREAKER, 10.0, 0.25, window=10.0) == Breaker(OPEN, 10.0, False)
     assert failed(NEW_BREAKER, 10.0, 0.0, window=10.0) == NEW_BREAKER
     assert failed(NEW_BREAKER, 10.0, -inf, window=1e300) == NEW_BREAKER

@@ -53,7 +53,7 @@ class Breaker:
 
     def refuses(self, call: object) -> str | None:
         """Short-circuit a call while open, and while another one is the trial."""
-        found = answer(self._state, self._clock.now, self._open_for)
+        found = answer(self._state, self._clock._now, self._open_for)
         if found == ON_TRIAL:
             self._trial = call
             self._state = on_trial(self._state)
@@ -71,10 +71,10 @@ class Breaker:
         if well is None:
             self._state = trial_abandoned(self._state)
         else:
-            self._state = trial_ended(self._state, self._clock.now, well)
+            self._state = trial_ended(self._state, self._clock._now, well)
 
     def _count_failure(self) -> None:
-        now, failures = self._clock.now, self._failures
+        now, failures = self._clock._now, self._failures
         failures.append(now)
         earliest = failures[0] if len(failures) == self._enough else -inf
         self._state = failed(self._state, now, earliest, self._window)
@@ -114,7 +114,7 @@ class Bucket:
     def take(self) -> bool:
         """Take a token, if there is one."""
         passes, self._tokens, self._counted_at = take(
-            self._tokens, self._counted_at, self._clock.now, self._rate, self._size
+            self._tokens, self._counted_at, self._clock._now, self._rate, self._size
         )
         return passes
 

@@ -63,9 +63,8 @@ def on_trial(breaker: Breaker) -> Breaker:
 def failed(breaker: Breaker, now: float, earliest: float, window: float) -> Breaker:
     """Count the failure of a call that was let through; it may be the one that trips.
 
-    ``earliest`` is the time of the failure with which, in a row up to this one, there are
-    enough of them since the breaker closed; minus infinity if there are not so many. With
-    one failure allowed it is ``now``.
+    ``earliest`` is when the failure came that, with all up to this one, makes just enough of
+    them since the breaker closed; minus infinity if there are fewer.
     """
     if breaker.phase == CLOSED and now - earliest < window:
         return Breaker(OPEN, now, False)
