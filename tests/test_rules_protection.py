@@ -28,6 +28,7 @@ from eda_sim.rules.protection import (
     trial_abandoned,
     trial_ended,
 )
+from eda_sim.rules.rounding import ROUNDING
 from eda_sim.scenario.delivery import CircuitBreaker, RetryBudget
 
 # -- circuit breaker ------------------------------------------------------------------------
@@ -218,6 +219,61 @@ def test_a_bucket_lets_pass_what_the_closed_form_does(
         assert bucket.take() == passes
         if passes:
             passed.append(now)
+
+
+rates = st.floats(1e-3, 1e5)  # in tokens a second
+late = st.floats(1e7, 1e9)  # seconds since the beginning: from four months to thirty years
+
+
+def passed(moments: list[float], rate: float, size: int) -> list[float]:
+    """When calls pass a bucket, of those that come at these moments."""
+    clock = Clock()
+    bucket = Bucket(clock, rate, size)
+    found = []
+    for clock._now in moments:
+        if bucket.take():
+            found.append(clock.now)
+    return found
+
+
+@given(rates, late, st.integers(1, 5), st.integers(1, 300))
+def test_calls_paced_at_the_rate_are_never_turned_away(
+    rate: float, begin: float, size: int, calls: int
+) -> None:
+    """Also after years, where moments are rounded to more than a nanosecond.
+
+    First comes a burst that empties the bucket, then each call as the next token does.
+    """
+    paced = [begin + n / rate for n in range(calls)]
+    moments = [begin] * (size - 1) + paced
+    assert passed(moments, rate, size) == moments
+
+
+@given(
+    rates,
+    st.floats(0, 1e9),
+    st.integers(1, 5),
+    st.lists(st.sampled_from([0.0, 0.3, 0.9, 1 - 1e-9, 1.0, 1 + 1e-9, 4.0]), max_size=60),
+)
+def test_between_any_two_moments_no_more_pass_than_the_burst_and_the_rate(
+    rate: float, begin: float, size: int, gaps: list[float]
+) -> None:
+    """At most rate x t + burst, in exact arithmetic, but for one rounding of the last moment."""
+    moments = [begin]
+    for gap in gaps:
+        moments.append(moments[-1] + gap / rate)
+    times = passed(moments, rate, size)
+    for n, one in enumerate(times):
+        for count, other in enumerate(times[n:], start=1):
+            span = Fraction(other) - Fraction(one) + Fraction(ROUNDING) * Fraction(other)
+            assert count <= size + Fraction(rate) * span
+
+
+def test_what_is_forgiven_does_not_add_up() -> None:
+    """Calls each come early by 0.4 of what is forgiven: two may, and the third is too early."""
+    early = 0.4 * ROUNDING * 1e7
+    moments = [1e7 + n * (1 - early) for n in range(4)]
+    assert passed(moments, rate=1.0, size=1) == moments[:3]
 
 
 @given(

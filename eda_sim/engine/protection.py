@@ -104,17 +104,17 @@ class Bulkhead:
 class Bucket:
     """The token bucket of a service."""
 
-    def __init__(self, clock: Clock, rate: float, size: float) -> None:
+    def __init__(self, clock: Clock, rate: float, size: int) -> None:
         self._clock = clock
         self._rate = rate
         self._size = size
-        self._tokens = size
-        self._counted_at = 0.0
+        self._full_at = 0.0
+        self._taken = 0
 
     def take(self) -> bool:
         """Take a token, if there is one."""
-        passes, self._tokens, self._counted_at = take(
-            self._tokens, self._counted_at, self._clock._now, self._rate, self._size
+        passes, self._full_at, self._taken = take(
+            self._full_at, self._taken, self._clock._now, self._rate, self._size
         )
         return passes
 
@@ -131,8 +131,8 @@ class Budget:
         self._ratio = description.ratio
         self._burst = description.burst
         self._calls = 0.0
-        self._saved: float = self._burst
-        self._counted_at = 0.0
+        self._full_at = 0.0
+        self._paid = 0
 
     def called(self) -> None:
         """A call was made for the first time."""
@@ -140,7 +140,7 @@ class Budget:
 
     def allows(self) -> bool:
         """Pay for a repetition, if that is possible."""
-        paid, self._saved, self._counted_at = take(
-            self._saved, self._counted_at, self._calls, self._ratio, self._burst
+        allowed, self._full_at, self._paid = take(
+            self._full_at, self._paid, self._calls, self._ratio, self._burst
         )
-        return paid
+        return allowed
