@@ -30,8 +30,8 @@ from eda_sim import (
     simulate,
 )
 from eda_sim.engine.clock import Clock
-from eda_sim.engine.waiting import Lanes
-from eda_sim.rules.partitioning import partition_of
+from eda_sim.engine.lanes import Lanes
+from eda_sim.rules.partitioning import NOBODY, partition_of
 from eda_sim.scenario.broker import Broker, Topic
 from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.distributions import Recorded
@@ -400,7 +400,7 @@ def test_without_an_ordered_topic_the_order_is_lost(policy: DeliveryPolicy) -> N
 # -- sharing out -----------------------------------------------------------------------------
 
 
-def fewest_moves(owners: list[int | None], up: list[int]) -> int:
+def fewest_moves(owners: list[int], up: list[int]) -> int:
     """The fewest partitions that must change hands, found by trying every fair share-out."""
     fair, over = divmod(len(owners), len(up))
     shares = [fair + 1] * over + [fair] * (len(up) - over)
@@ -421,12 +421,11 @@ def test_partitions_are_shared_out_evenly_and_as_few_as_possible_move(
     partitions: int, instances: int, changes: list[int]
 ) -> None:
     """Beside a twin that tries every fair share-out, after each death and each return."""
-    service = SimpleNamespace(clock=Clock(), service=SimpleNamespace(instances=instances))
-    group = Lanes(cast(Any, service), partitions, rebalance=0.0)
     up = list(range(instances))
+    group = Lanes(cast(Any, SimpleNamespace(clock=Clock())), up, partitions, rebalance=0.0)
     for change in changes:
         instance = change % instances
-        before = [None if lane.owner == instance else lane.owner for lane in group.lanes]
+        before = [NOBODY if lane.owner == instance else lane.owner for lane in group.lanes]
         if instance in up:
             up.remove(instance)
             group.instances_down([instance])
@@ -436,7 +435,7 @@ def test_partitions_are_shared_out_evenly_and_as_few_as_possible_move(
             group.instances_up([instance])
         after = [lane.owner for lane in group.lanes]
         if not up:
-            assert after == [None] * partitions
+            assert after == [NOBODY] * partitions
             continue
         counts = [after.count(i) for i in up]
         assert max(counts) - min(counts) <= 1

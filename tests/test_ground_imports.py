@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import eda_sim
-from tools.contract import PYPROJECT, keeps_contract
+from tools.contract import PYPROJECT, REMAINING_CIRCLES, circles, has_no_new_circle, keeps_contract
 
 # Each takes from a tenth of a second to a second to import, and a scenario needs none of them.
 HEAVY = ["IPython", "loky", "matplotlib", "networkx", "pandas", "pyarrow", "rich", "scipy", "typer"]
@@ -62,6 +62,48 @@ def test_every_room_has_its_floor() -> None:
     modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
     rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     assert modules | rooms <= named
+
+
+def test_no_file_imports_one_that_imports_it() -> None:
+    """The files that import each other are those of the list that must get empty, no others."""
+    assert has_no_new_circle()
+
+
+def write_package(folder: Path, files: dict[str, str]) -> None:
+    """Write a package of these files, imports in their bodies."""
+    folder.mkdir()
+    for name, body in files.items():
+        (folder / f"{name}.py").write_text(body, encoding="utf-8")
+
+
+def test_every_way_to_import_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One imports for types, one inside a function, one by way of its room; a fourth is outside."""
+    files = {
+        "__init__": "",
+        "first": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a_round.second",
+        "second": "def late():\n    from a_round.third import value",
+        "third": "from a_round import first\nvalue = 3",
+        "fourth": "import a_round.first",
+    }
+    write_package(tmp_path / "a_round", files)
+    monkeypatch.syspath_prepend(tmp_path)
+    circle = ["a_round.first", "a_round.second", "a_round.third"]
+    assert circles("a_round") == [circle]
+    monkeypatch.setattr("tools.contract.circles", lambda: [*REMAINING_CIRCLES, circle])
+    assert not has_no_new_circle()
+    assert capsys.readouterr().out.split()[-3:] == circle
+
+
+def test_a_circle_that_is_gone_must_be_struck_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The list of what remains never promises less than is done."""
+    monkeypatch.setattr("tools.contract.REMAINING_CIRCLES", [["eda_sim.no", "eda_sim.such"]])
+    monkeypatch.setattr("tools.contract.circles", list)
+    assert not has_no_new_circle()
+    assert "eda_sim.such" in capsys.readouterr().out
 
 
 def test_importing_eda_sim_imports_nothing_heavy() -> None:

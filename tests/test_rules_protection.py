@@ -28,6 +28,7 @@ from eda_sim.rules.protection import (
     trial_abandoned,
     trial_ended,
 )
+from eda_sim.rules.rounding import ROUNDING
 from eda_sim.scenario.delivery import CircuitBreaker, RetryBudget
 
 # -- circuit breaker ------------------------------------------------------------------------
@@ -49,28 +50,29 @@ class Twin:
         self.past: list[tuple[float, str]] = []
 
     def phase(self) -> tuple[str, float, bool]:
-        """In which state the past has left it, since when, and whether there is a trial."""
-        state, since, trial = "closed", 0.0, False
-        for n, (now, what) in enumerate(self.past):
+        """In which state the past has left it, when it opened last, whether there is a trial."""
+        state, opened_at, trial, closed = "closed", 0.0, False, 0
+        for n, (now, what) in enumerate(self.past, start=1):
             if what == "trial":
                 state, trial = "half_open", True
             elif what == "trial abandoned":
                 trial = False
             elif what == "trial succeeded":
-                state, since, trial = "closed", n, False
+                state, trial, closed = "closed", False, n
             elif what == "trial failed":
-                state, since, trial = "open", now, False
-            elif state == "closed":
-                of_late = [at for at, each in self.past[int(since) : n + 1] if each == "failed"]
-                count = sum(now - at < self.description.window for at in of_late)
-                if count >= self.description.failures:
-                    state, since = "open", now
-        return state, since, trial
+                state, trial, opened_at = "open", False, now
+            elif self.count_failures(self.past[closed:n], now) >= self.description.failures:
+                state, opened_at = "open", now
+        return state, opened_at, trial
+
+    def count_failures(self, past: list[tuple[float, str]], now: float) -> int:
+        """How many failures of that past still count at ``now``."""
+        return sum(now - at < self.description.window for at, what in past if what == "failed")
 
     def may_pass(self, now: float) -> bool:
         """Whether a call may pass; it is the trial unless the breaker is closed."""
-        state, since, trial = self.phase()
-        waits = state == "open" and now < since + self.description.open_for
+        state, opened_at, trial = self.phase()
+        waits = state == "open" and now < opened_at + self.description.open_for
         passes = state == "closed" or not (waits or trial)
         if passes and state != "closed":
             self.past.append((now, "trial"))
@@ -157,8 +159,8 @@ def test_what_a_breaker_answers(breaker: Breaker, now: float, expected: int) -> 
     assert answer(breaker, now, open_for=5.0) == expected
 
 
-def test_a_failure_trips_at_the_end_of_a_row_within_the_window() -> None:
-    """A row that began a window ago, or has not begun, trips nothing; nor does one while open."""
+def test_a_failure_trips_if_enough_of_them_are_within_the_window() -> None:
+    """Too few trip nothing, nor those of which one is a window old, nor any while it is open."""
     assert failed(NEW_BREAKER, 10.0, 0.25, window=10.0) == Breaker(OPEN, 10.0, False)
     assert failed(NEW_BREAKER, 10.0, 0.0, window=10.0) == NEW_BREAKER
     assert failed(NEW_BREAKER, 10.0, -inf, window=1e300) == NEW_BREAKER
@@ -217,6 +219,61 @@ def test_a_bucket_lets_pass_what_the_closed_form_does(
         assert bucket.take() == passes
         if passes:
             passed.append(now)
+
+
+rates = st.floats(1e-3, 1e5)  # in tokens a second
+late = st.floats(1e7, 1e9)  # seconds since the beginning: from four months to thirty years
+
+
+def passed(moments: list[float], rate: float, size: int) -> list[float]:
+    """When calls pass a bucket, of those that come at these moments."""
+    clock = Clock()
+    bucket = Bucket(clock, rate, size)
+    found = []
+    for clock._now in moments:
+        if bucket.take():
+            found.append(clock.now)
+    return found
+
+
+@given(rates, late, st.integers(1, 5), st.integers(1, 300))
+def test_calls_paced_at_the_rate_are_never_turned_away(
+    rate: float, begin: float, size: int, calls: int
+) -> None:
+    """Also after years, where moments are rounded to more than a nanosecond.
+
+    First comes a burst that empties the bucket, then each call as the next token does.
+    """
+    paced = [begin + n / rate for n in range(calls)]
+    moments = [begin] * (size - 1) + paced
+    assert passed(moments, rate, size) == moments
+
+
+@given(
+    rates,
+    st.floats(0, 1e9),
+    st.integers(1, 5),
+    st.lists(st.sampled_from([0.0, 0.3, 0.9, 1 - 1e-9, 1.0, 1 + 1e-9, 4.0]), max_size=60),
+)
+def test_between_any_two_moments_no_more_pass_than_the_burst_and_the_rate(
+    rate: float, begin: float, size: int, gaps: list[float]
+) -> None:
+    """At most rate x t + burst, in exact arithmetic, but for one rounding of the last moment."""
+    moments = [begin]
+    for gap in gaps:
+        moments.append(moments[-1] + gap / rate)
+    times = passed(moments, rate, size)
+    for n, one in enumerate(times):
+        for count, other in enumerate(times[n:], start=1):
+            span = Fraction(other) - Fraction(one) + Fraction(ROUNDING) * Fraction(other)
+            assert count <= size + Fraction(rate) * span
+
+
+def test_what_is_forgiven_does_not_add_up() -> None:
+    """Calls each come early by 0.4 of what is forgiven: two may, and the third is too early."""
+    early = 0.4 * ROUNDING * 1e7
+    moments = [1e7 + n * (1 - early) for n in range(4)]
+    assert passed(moments, rate=1.0, size=1) == moments[:3]
 
 
 @given(

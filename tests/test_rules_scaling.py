@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import ceil
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eda_sim.rules.scaling import instances_wanted
@@ -24,6 +24,14 @@ def test_by_utilisation_it_is_kubernetes_formula(busy: int, workers: int, percen
     """
     exact = ceil(Fraction(busy, workers) / Fraction(percent, 100))
     assert instances_wanted(busy / workers, percent / 100, *UNBOUNDED) == max(exact, 1)
+
+
+@example(20_000_001, 900)
+@given(st.integers(1, 10**12), st.integers(1, 1000))
+def test_rounding_never_wants_one_too_many(instances: int, thousandths: int) -> None:
+    """However many instances the load fills to the target, so many are wanted."""
+    target = thousandths / 1000
+    assert instances_wanted(instances * target, target, *UNBOUNDED) == instances
 
 
 @given(counts, targets)

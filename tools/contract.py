@@ -1,15 +1,40 @@
-"""Check the import contract of ``pyproject.toml``: ``python -m tools.contract``.
+"""Check which file may import which: ``python -m tools.contract``.
 
-The floors of the house are rules for whoever writes code, so both ``make check`` and the unit
-tests ask here. The whole package is read anew each time: no cache is left behind, or believed.
+The floors of the house are a contract in ``pyproject.toml``; inside a room no file may import,
+directly or through others, one that imports it. These are rules for whoever writes code, so both
+``make check`` and the unit tests ask here. The whole package is read anew each time: no cache is
+left behind, or believed.
 """
 
 import sys
 from pathlib import Path
+from typing import Final
 
+import grimp
+import networkx
 from importlinter.cli import lint_imports
 
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
+
+# The circles that are left, to be taken apart one by one: nothing is ever added here.
+REMAINING_CIRCLES: Final[list[list[str]]] = [
+    [
+        "eda_sim.results.alerts",
+        "eda_sim.results.audit",
+        "eda_sim.results.audit.blame",
+        "eda_sim.results.audit.case",
+        "eda_sim.results.envelope",
+        "eda_sim.results.journey",
+        "eda_sim.results.overtaking",
+        "eda_sim.results.run",
+        "eda_sim.results.services",
+        "eda_sim.results.storage",
+        "eda_sim.results.story",
+        "eda_sim.results.summary",
+        "eda_sim.results.timelines",
+    ],
+    ["eda_sim.scenario.checks", "eda_sim.scenario.diagram", "eda_sim.scenario.scenario"],
+]
 
 
 def keeps_contract(config: Path = PYPROJECT) -> bool:
@@ -18,5 +43,31 @@ def keeps_contract(config: Path = PYPROJECT) -> bool:
     return status == 0
 
 
+def circles(package: str = "eda_sim") -> list[list[str]]:
+    """Return the files that import each other, directly or through others, circle by circle.
+
+    Imports for types only and imports inside functions count like any others.
+    """
+    graph = grimp.build_graph(package, cache_dir=None)
+    imports = networkx.DiGraph()
+    for file in graph.modules:
+        for imported in graph.find_modules_directly_imported_by(file):
+            imports.add_edge(file, imported)
+    groups = networkx.strongly_connected_components(imports)
+    return sorted(sorted(group) for group in groups if len(group) > 1)
+
+
+def has_no_new_circle() -> bool:
+    """Whether the circles are exactly those that remain; what differs is printed."""
+    found = circles()
+    for circle in found:
+        if circle not in REMAINING_CIRCLES:
+            print("These import each other:", *circle, sep="\n    ")
+    for circle in REMAINING_CIRCLES:
+        if circle not in found:
+            print("No such circle any more, so strike it out:", *circle, sep="\n    ")
+    return found == REMAINING_CIRCLES
+
+
 if __name__ == "__main__":
-    sys.exit(0 if keeps_contract() else 1)
+    sys.exit(0 if all([keeps_contract(), has_no_new_circle()]) else 1)

@@ -18,30 +18,33 @@ class Memory:
         self._window = UNBOUNDED if bounds.window is None else bounds.window
         self._size = UNBOUNDED if bounds.size is None else bounds.size
         self._is_bounded = bounds != Deduplication()
+        # When something was last noted for a message, and its steps; the latest stands last.
         self._done: OrderedDict[int, tuple[float, set[object]]] = OrderedDict()
 
     def knows(self, message: int, step: object) -> bool:
         """Say whether ``step`` is remembered as done for the ``message`` id."""
-        if self._is_bounded:
-            self._forget()
         noted = self._done.get(message)
-        return noted is not None and step in noted[1]
+        return noted is not None and step in noted[1] and self._remembers(noted[0])
 
     def note(self, message: int, step: object) -> None:
         """Remember from now on that ``step`` is done for the ``message`` id."""
-        if self._is_bounded:
-            self._forget()
-        _, steps = self._done.pop(message, (0.0, set()))
+        done = self._done
+        noted = done.pop(message, None)
+        steps = set() if noted is None or not self._remembers(noted[0]) else noted[1]
         steps.add(step)
-        self._done[message] = (self._clock.now, steps)
+        done[message] = (self._clock._now, steps)
         if self._is_bounded:
             self._forget()
 
     def _forget(self) -> None:
         """Forget from the front, where nothing has been noted for longest."""
-        now, done = self._clock.now, self._done
+        done = self._done
         while done:
-            message, (noted_at, _) = next(iter(done.items()))
-            if remembers(noted_at, now, self._window, len(done) - 1, self._size):
+            noted_at, _ = next(iter(done.values()))
+            if self._remembers(noted_at, len(done) - 1):
                 return
-            del done[message]
+            done.popitem(last=False)
+
+    def _remembers(self, noted_at: float, noted_since: int = 0) -> bool:
+        """Apply the bounds; what too many others have followed is no longer here to be asked."""
+        return remembers(noted_at, self._clock._now, self._window, noted_since, self._size)

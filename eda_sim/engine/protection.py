@@ -53,7 +53,7 @@ class Breaker:
 
     def refuses(self, call: object) -> str | None:
         """Short-circuit a call while open, and while another one is the trial."""
-        found = answer(self._state, self._clock.now, self._open_for)
+        found = answer(self._state, self._clock._now, self._open_for)
         if found == ON_TRIAL:
             self._trial = call
             self._state = on_trial(self._state)
@@ -71,10 +71,10 @@ class Breaker:
         if well is None:
             self._state = trial_abandoned(self._state)
         else:
-            self._state = trial_ended(self._state, self._clock.now, well)
+            self._state = trial_ended(self._state, self._clock._now, well)
 
     def _count_failure(self) -> None:
-        now, failures = self._clock.now, self._failures
+        now, failures = self._clock._now, self._failures
         failures.append(now)
         earliest = failures[0] if len(failures) == self._enough else -inf
         self._state = failed(self._state, now, earliest, self._window)
@@ -104,17 +104,17 @@ class Bulkhead:
 class Bucket:
     """The token bucket of a service."""
 
-    def __init__(self, clock: Clock, rate: float, size: float) -> None:
+    def __init__(self, clock: Clock, rate: float, size: int) -> None:
         self._clock = clock
         self._rate = rate
         self._size = size
-        self._tokens = size
-        self._counted_at = 0.0
+        self._full_at = 0.0
+        self._taken = 0
 
     def take(self) -> bool:
         """Take a token, if there is one."""
-        passes, self._tokens, self._counted_at = take(
-            self._tokens, self._counted_at, self._clock.now, self._rate, self._size
+        passes, self._full_at, self._taken = take(
+            self._full_at, self._taken, self._clock._now, self._rate, self._size
         )
         return passes
 
@@ -131,8 +131,8 @@ class Budget:
         self._ratio = description.ratio
         self._burst = description.burst
         self._calls = 0.0
-        self._saved: float = self._burst
-        self._counted_at = 0.0
+        self._full_at = 0.0
+        self._paid = 0
 
     def called(self) -> None:
         """A call was made for the first time."""
@@ -140,7 +140,7 @@ class Budget:
 
     def allows(self) -> bool:
         """Pay for a repetition, if that is possible."""
-        paid, self._saved, self._counted_at = take(
-            self._saved, self._counted_at, self._calls, self._ratio, self._burst
+        allowed, self._full_at, self._paid = take(
+            self._full_at, self._paid, self._calls, self._ratio, self._burst
         )
-        return paid
+        return allowed

@@ -20,6 +20,8 @@ chapter 21 (retry budget).
 
 from typing import Final, NamedTuple
 
+from eda_sim.rules.rounding import ROUNDING
+
 # -- circuit breaker -----------------------------------------------------------------
 
 CLOSED: Final = 0
@@ -63,9 +65,8 @@ def on_trial(breaker: Breaker) -> Breaker:
 def failed(breaker: Breaker, now: float, earliest: float, window: float) -> Breaker:
     """Count the failure of a call that was let through; it may be the one that trips.
 
-    ``earliest`` is the time of the failure with which, in a row up to this one, there are
-    enough of them since the breaker closed; minus infinity if there are not so many. With
-    one failure allowed it is ``now``.
+    ``earliest`` is when the failure came that, with all up to this one, makes just enough of
+    them since the breaker closed; minus infinity if there are fewer.
     """
     if breaker.phase == CLOSED and now - earliest < window:
         return Breaker(OPEN, now, False)
@@ -98,19 +99,25 @@ def has_room(under_way: int, limit: int) -> bool:
 
 # -- token bucket, retry budget ------------------------------------------------------
 
-# A whole token, but for what sums of fractions lose by rounding.
-_WHOLE: Final = 1 - 1e-9
 
-
-def take(
-    tokens: float, counted_at: float, now: float, rate: float, size: float
-) -> tuple[bool, float, float]:
+def take(full_at: float, taken: int, now: float, rate: float, size: int) -> tuple[bool, float, int]:
     """Take a token, if there is one, from a bucket of ``size`` that fills at ``rate``.
 
-    The bucket held ``tokens`` when they were counted last; both follow the answer. For a
-    retry budget ``now`` is the number of calls so far, and ``rate`` what each saves.
+    Of the bucket is known when it was full last and how many tokens were ``taken`` since then;
+    both follow the answer. What has come since then is multiplied out and never summed up,
+    so that what is lost by rounding does not add up. For a retry budget ``now`` is the number
+    of calls so far, and ``rate`` what each saves.
+
+    >>> take(10.0, 3, 12.0, rate=0.5, size=3)
+    (True, 10.0, 4)
+    >>> take(10.0, 3, 11.9, rate=0.5, size=3)
+    (False, 10.0, 3)
+    >>> take(10.0, 3, 16.0, rate=0.5, size=3)
+    (True, 16.0, 1)
     """
-    tokens = min(size, tokens + (now - counted_at) * rate)
-    if tokens < _WHOLE:
-        return False, tokens, now
-    return True, tokens - 1, now
+    come = rate * (now - full_at)
+    if come >= taken:  # it is full again
+        return True, now, 1
+    if taken + 1 - size > come + ROUNDING * rate * now:
+        return False, full_at, taken
+    return True, full_at, taken + 1

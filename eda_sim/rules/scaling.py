@@ -10,6 +10,8 @@ tolerance and its window of stabilisation).
 
 from math import ceil
 
+from eda_sim.rules.rounding import ROUNDING
+
 
 def instances_wanted(load: float, target: float, least: int, most: int) -> int:
     """Return how many instances are wanted, where ``target`` of the ``load`` is for one.
@@ -19,4 +21,4 @@ def instances_wanted(load: float, target: float, least: int, most: int) -> int:
     >>> instances_wanted(2.1, target=0.5, least=1, most=3)
     3
     """
-    return max(ceil(min(load / target - 1e-9, most)), least)
+    return max(ceil(min(load / target * (1 - ROUNDING), most)), least)
