@@ -12,21 +12,20 @@ somebody try again, is a setting as well (``policy``).
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from eda_sim.errors import SimulationError
-from eda_sim.results.audit.case import Case, rows
 from eda_sim.results.audit.routes import Leg, Route, Routes, Said, called_by
 from eda_sim.results.audit.settings import Settings
+from eda_sim.results.audit.troubles import begun, troubles
+from eda_sim.results.case import Case, rows
 from eda_sim.results.meant import Place
+from eda_sim.results.record import Record
 from eda_sim.rules.incidents import INCIDENTS
 from eda_sim.rules.unfolding import message_number
 from eda_sim.scenario.delivery import Deduplication
 from eda_sim.scenario.faults import ServiceFault
 from eda_sim.scenario.steps import Call, Publish
-
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
 
 # What an effect can be missing or late for without any incident.
 STILL_UNDER_WAY: Final = "still_under_way"
@@ -69,11 +68,12 @@ class Blame:
 class Judge:
     """Finds what is to blame, from the file of a request and the routes of its source."""
 
-    def __init__(self, run: "Run") -> None:
-        self._scenario = run.scenario
-        self._settings = Settings(run.scenario)
-        self._faults = rows(run.faults)
-        self._end = run.scenario.duration + run.scenario.drain
+    def __init__(self, record: Record) -> None:
+        scenario = record.scenario
+        self._scenario = scenario
+        self._settings = Settings(scenario)
+        self._faults = rows(record.faults)
+        self._end = scenario.duration + scenario.drain
 
     # -- missing --------------------------------------------------------------------
 
@@ -87,8 +87,8 @@ class Judge:
             trouble
             for made in case.made(route[unit].message.number)
             for trouble in (
-                *case.troubles(made.message, route[unit].service, ways),
-                *case.incidents(made.message, made.sender),
+                *troubles(case, made.message, route[unit].service, ways),
+                *case.incidents[made.message, made.sender],
             )
             if trouble.what not in _HARMLESS
         )
@@ -96,8 +96,7 @@ class Judge:
             return self._still_under_way(route[level], last)
         if last is None:
             raise SimulationError(
-                f"request {case.request}: {place.label!r} of {place.service!r} is missing for no "
-                "reason"
+                f"request {case.id}: {place.label!r} of {place.service!r} is missing for no reason"
             )
         policy = self._let_stand(case, routes, route[unit], last)
         return self._blame(case, routes, last, policy)
@@ -112,7 +111,7 @@ class Judge:
                     # A caller without timeout waits to the end for what never arrives.
                     waits = last is not None and last.message in case.calls
                     return not (waits and last.what in _SILENT)
-        return not case.is_answered and last is None
+        return case.request.outcome == "unfinished" and last is None
 
     def _still_under_way(self, leg: Leg, last: Any) -> Blame:
         """Blame the end of the run, and the fault that outlives it if there is one."""
@@ -153,7 +152,7 @@ class Judge:
         route = routes.to(place)
         level = len(route) - 1
         before, after = first.message, again.message
-        until = case.begun(again)
+        until = begun(case, again)
         while before != after:
             until = max(case.messages[each].published_at for each in (before, after))
             before, after = case.messages[before].cause, case.messages[after].cause
@@ -164,8 +163,7 @@ class Judge:
             before, level = case.messages[before].cause, level - 1
         if last is None:
             raise SimulationError(
-                f"request {case.request}: {place.label!r} of {place.service!r} is repeated for no "
-                "reason"
+                f"request {case.id}: {place.label!r} of {place.service!r} is repeated for no reason"
             )
         return self._blame(case, routes, last, self._why_again(routes, route[level], last))
 
@@ -191,7 +189,7 @@ class Judge:
         leg = routes.to(place)[-1]
         last = _latest(
             trouble
-            for trouble in case.troubles(late.message, leg.service)
+            for trouble in troubles(case, late.message, leg.service)
             if late.said_at <= trouble.at <= late.done_at
         )
         if leg.is_call:
@@ -266,7 +264,7 @@ def _got_to(case: Case, leg: Leg) -> bool:
     return any(
         made.message in case.calls
         or not isnan(made.accepted_at)
-        or case.is_delivered(made.message)
+        or case.deliveries(made.message)
         or _is_in_outbox(case, leg, made)
         for made in case.made(leg.message.number)
     )
@@ -275,7 +273,7 @@ def _got_to(case: Case, leg: Leg) -> bool:
 def _is_in_outbox(case: Case, leg: Leg, made: Any) -> bool:
     step = leg.message.step
     in_outbox = isinstance(step, Publish) and step.outbox is not None
-    return in_outbox and not case.is_delivered(made.message)
+    return in_outbox and not case.deliveries(made.message)
 
 
 def _unit(route: Route, level: int) -> int:
@@ -301,7 +299,7 @@ def _before(case: Case, message: int, service: str, until: float) -> Any:
     """
     return _latest(
         trouble
-        for trouble in case.troubles(message, service)
+        for trouble in troubles(case, message, service)
         if trouble.at <= until
         and trouble.what != "held_up"
         and not (trouble.what in _SILENT and trouble.message == message)
