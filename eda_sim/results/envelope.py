@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from eda_sim.errors import InvalidInput
 from eda_sim.results.record import Record
-from eda_sim.rules.unfolding import MessageNode, message_id, messages, unfold
+from eda_sim.rules.unfolding import message_number
 from eda_sim.scenario.plain import to_plain
 from eda_sim.scenario.steps import Publish
 
@@ -66,18 +66,7 @@ def timestamp(seconds: float) -> str:
 
 def _data(record: Record, request: int, message: int) -> dict[str, Any]:
     """Return what the step that made a message gave it to carry; a command carries nothing."""
-    step = _made_by(record, request, message).step
+    source = record.requests.loc[record.requests["request"] == request, "source"].iloc[0]
+    step = record.plan.of(source).messages[message_number(message)].step
     data: dict[str, Any] = to_plain(step.data) if isinstance(step, Publish) else {}
     return data
-
-
-def _made_by(record: Record, request: int, message: int) -> MessageNode:
-    """Return where in the unfolding of its request a message was made, however often."""
-    name = record.requests.loc[record.requests["request"] == request, "source"].iloc[0]
-    (source,) = [source for source in record.scenario.traffic if source.name == name]
-    (node,) = [
-        node
-        for node in messages(unfold(record.scenario, source))
-        if message_id(request, node.number, 0) <= message < message_id(request, node.number + 1, 0)
-    ]
-    return node

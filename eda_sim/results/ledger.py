@@ -27,14 +27,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from eda_sim.results.meant import Place, meant_by_source
+from eda_sim.results.meant import Counts, Place, meant_by_source
 from eda_sim.results.record import Record
 from eda_sim.results.under_way import under_way
 from eda_sim.rules.unfolding import MOST_MESSAGES, message_number, request_id
 
 VERDICTS: Final = ("consistent", "duplicated", "half_done", "lost", "out_of_order", "pending")
 
-Counts = npt.NDArray[np.int64]
 Times = npt.NDArray[np.float64]
 
 
@@ -61,7 +60,7 @@ def account(record: Record) -> Account:
 def _meant(record: Record, ids: Counts) -> tuple[tuple[Place, ...], Counts]:
     requests = record.requests
     sizes = {str(name): int(n) for name, n in requests["source"].value_counts().items()}
-    by_source = meant_by_source(record.scenario, record.seed, sizes)
+    by_source = meant_by_source(record.plan, record.seed, sizes)
     places = tuple(dict.fromkeys(place for counts in by_source.values() for place in counts))
     meant = np.zeros((len(ids), len(places)), np.int64)
     for position, source in enumerate(record.scenario.traffic):

@@ -5,6 +5,7 @@ a record, in a file of its own, and ``Run`` remembers what was asked for.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from eda_sim.rules.tables import TABLES
@@ -12,6 +13,7 @@ from eda_sim.rules.tables import TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from eda_sim.rules.plan import Plan
     from eda_sim.scenario.scenario import Scenario
 
 
@@ -67,6 +69,13 @@ class Record:
     ) -> Self:
         """Build it from what an engine recorded: columns, and the names behind codes."""
         return cls(scenario, seed, RecordedTables(columns, names))
+
+    @cached_property
+    def plan(self) -> "Plan":
+        """What the scenario means, unfolded."""
+        from eda_sim.rules.plan import Plan
+
+        return Plan(self.scenario)
 
     @property
     def requests(self) -> "pd.DataFrame":

@@ -5,8 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from eda_sim.results.record import Record
-from eda_sim.scenario.messages import mentions
-from eda_sim.scenario.scenario import Scenario
+from eda_sim.rules.plan import Plan
 from eda_sim.scenario.steps import Publish
 
 
@@ -17,7 +16,7 @@ def under_way(record: Record) -> npt.NDArray[np.bool_]:
     messages = messages[~messages["message"].isin(deliveries["message"])]
     said = messages["sender"].astype(str) + "/" + messages["name"].astype(str)
     open_ids = [
-        messages["request"][said.isin(_outboxes(record.scenario))],
+        messages["request"][said.isin(_outboxes(record.plan))],
         deliveries["request"][deliveries["outcome"] == "pending"],
         *(
             table["request"][table["outcome"] == "unfinished"]
@@ -27,10 +26,11 @@ def under_way(record: Record) -> npt.NDArray[np.bool_]:
     return record.requests["request"].isin(pd.concat(open_ids)).to_numpy()
 
 
-def _outboxes(scenario: Scenario) -> set[str]:
+def _outboxes(plan: Plan) -> set[str]:
     """Return who keeps which event in an outbox, as ``sender/event``."""
     return {
-        f"{mention.sender}/{mention.step.event}"
-        for mention in mentions(scenario.traffic, scenario.services)
-        if isinstance(mention.step, Publish) and mention.step.outbox is not None
+        f"{message.owner}/{message.name}"
+        for unfolding in plan.unfoldings
+        for message in unfolding.messages
+        if isinstance(message.step, Publish) and message.step.outbox is not None
     }

@@ -70,8 +70,8 @@ def audit(
 def _findings(
     record: Record, account: Account, suspects: pd.DataFrame, overtaken: pd.DataFrame
 ) -> Iterator[Finding]:
-    judge, scenario = Judge(record), record.scenario
-    routes = {source.name: Routes(scenario, source) for source in scenario.traffic}
+    judge = Judge(record)
+    routes = {each.source.name: Routes(each) for each in record.plan.unfoldings}
     late = grouped(rows(overtaken), lambda row: row.request)
     position = pd.Index(record.requests["request"])
     for case, row in zip(cases(record, suspects["request"]), rows(suspects), strict=True):
@@ -103,7 +103,7 @@ class _Blamed(NamedTuple):
 
     def finding(self, verdict: str, problem: str, place: Place, blame: Blame) -> Finding:
         """Write down what was found."""
-        message = self.routes.messages[place.number].node.name
+        message = self.routes.messages[place.number].name
         return Finding(
             self.case.id, verdict, problem, place.service, place.label, message, blame.what,
             blame.at, blame.by, blame.policy, _explanation(problem, place, message, blame),

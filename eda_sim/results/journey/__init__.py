@@ -128,7 +128,7 @@ def journey(record: Record, ledger: pd.DataFrame, request: int) -> Journey:
     if isinstance(request, bool) or len(judged) != 1:
         raise InvalidInput(_unknown(record.requests["request"], request))
     (case,) = cases(record, [request])
-    row, story = case.request, Telling(record.scenario, case).story
+    row, story = case.request, Telling(record.plan, case).story
     return Journey(
         request=int(request),
         source=row.source,

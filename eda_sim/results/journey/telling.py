@@ -11,7 +11,10 @@ from typing import Any
 from eda_sim.results.case import Case, Rows
 from eda_sim.results.journey.story import Activity, Arrow, Happening, Story
 from eda_sim.results.journey.tries import Tries, tries_of
+from eda_sim.rules.plan import Plan
+from eda_sim.rules.unfolding import message_number
 from eda_sim.scenario.scenario import Scenario
+from eda_sim.scenario.steps import Call
 
 _ENDINGS = {"ok": "ended", "failed_permanently": "failed"}
 _NEVER_SENT = ("short_circuited", "abandoned", "unfinished")
@@ -20,11 +23,11 @@ _NEVER_SENT = ("short_circuited", "abandoned", "unfinished")
 class Telling:
     """Tells the ``story`` of one request."""
 
-    def __init__(self, scenario: Scenario, case: Case) -> None:
+    def __init__(self, plan: Plan, case: Case) -> None:
         self.story = Story()
-        self._scenario = scenario
+        self._messages = plan.of(case.request.source).messages
         self._case = case
-        self._broker = _name_of_broker(scenario)
+        self._broker = _name_of_broker(plan.scenario)
         self._tell = self.story.tell
         self._tell_client()
 
@@ -85,7 +88,9 @@ class Telling:
     def _tell_call(self, message: Any, call: Any) -> tuple[Happening, Happening | None]:
         name, caller = message.name, call.caller
         attempts = self._case.attempts[message.message, call.service]
-        tries = tries_of(self._scenario, name, call, attempts)
+        step = self._messages[message_number(message.message)].step
+        assert isinstance(step, Call)
+        tries = tries_of(step, call, attempts)
         departure = self._tell_first(call, name, attempts, tries)
         gave_up = {
             number: self._tell(

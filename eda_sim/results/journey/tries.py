@@ -3,8 +3,6 @@
 from typing import Any, NamedTuple
 
 from eda_sim.results.case import Rows
-from eda_sim.scenario.messages import mentions
-from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.steps import Call
 
 
@@ -15,15 +13,13 @@ class Tries(NamedTuple):
     gave_up: dict[int, float]
 
 
-def tries_of(scenario: Scenario, name: str, call: Any, attempts: Rows) -> Tries:
+def tries_of(policy: Call, call: Any, attempts: Rows) -> Tries:
     """Work out when a call was tried, where a timeout and a backoff fix it."""
-    policy = _policy(scenario, call.caller, name)
     by_number = {attempt.attempt: attempt for attempt in attempts}
-    may_break = policy is None or policy.breaker is not None
-    held_back = may_break and (attempts or call.outcome == "short_circuited")
+    held_back = policy.breaker is not None and (attempts or call.outcome == "short_circuited")
     sent = {1: call.started_at} if 1 in by_number or not held_back else {}
     gave_up: dict[int, float] = {}
-    if policy is None or policy.timeout is None or policy.retry is None:
+    if policy.timeout is None or policy.retry is None:
         return Tries(sent, gave_up)
     for number in range(1, call.attempts):
         attempt, following = by_number.get(number), by_number.get(number + 1)
@@ -39,11 +35,3 @@ def tries_of(scenario: Scenario, name: str, call: Any, attempts: Rows) -> Tries:
         if backoff.jitter == "none" and again <= following.queued_at:
             sent[number + 1] = again
     return Tries(sent, gave_up)
-
-
-def _policy(scenario: Scenario, caller: str, name: str) -> Call | None:
-    """Return how the caller calls, unless it does so in more than one way."""
-    said = mentions(scenario.traffic, scenario.services)
-    steps = [mention.step for mention in said if mention.sender == caller]
-    calls = [step for step in steps if isinstance(step, Call) and step.command == name]
-    return calls[0] if calls and all(step == calls[0] for step in calls) else None
