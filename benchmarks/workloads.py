@@ -21,7 +21,7 @@ from eda_sim import (
     fan_out,
     simulate,
 )
-from eda_sim.results.run import RecordedTables
+from eda_sim.results.record import RecordedTables
 
 
 def rows(run: Run, table: str) -> int:

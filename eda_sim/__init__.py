@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from eda_sim.views.description import describe
     from eda_sim.views.distributions import draw_distribution
     from eda_sim.views.headline import draw_headline
-    from eda_sim.views.journey import draw_journey, journey_mermaid
+    from eda_sim.views.journey import draw_journey
     from eda_sim.views.ledger import draw_ledger
     from eda_sim.views.lifecycle import draw_lifecycle
     from eda_sim.views.system import draw_system
@@ -124,7 +124,7 @@ _HOMES = {
     "views.description": "describe",
     "views.distributions": "draw_distribution",
     "views.headline": "draw_headline",
-    "views.journey": "draw_journey journey_mermaid",
+    "views.journey": "draw_journey",
     "views.ledger": "draw_ledger",
     "views.lifecycle": "draw_lifecycle",
     "views.system": "draw_system",
@@ -204,7 +204,6 @@ __all__ = [
     "event_flow",
     "fan_out",
     "hour",
-    "journey_mermaid",
     "minute",
     "ms",
     "order_chain",

@@ -22,7 +22,8 @@ from eda_sim import (
     Service,
     simulate,
 )
-from eda_sim.results.journey import Arrow, Journey
+from eda_sim.results.journey import Journey
+from eda_sim.results.journey.story import Arrow
 from eda_sim.scenario.distributions import Constant
 from eda_sim.scenario.steps import Send
 from tests.strategies import scenarios

@@ -80,7 +80,6 @@ SURFACE = [
     "event_flow",
     "fan_out",
     "hour",
-    "journey_mermaid",
     "minute",
     "ms",
     "order_chain",

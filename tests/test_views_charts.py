@@ -86,7 +86,7 @@ def test_the_curve_is_the_run_and_its_marks_are_the_summary(
     """Each curve lies on the measured times; p50, p95 and p99 are marked where they are."""
     run = runs["pub/sub"]
     ax = draw_distribution(run, metric)
-    sample = measured(run)[metric].to_numpy()
+    sample = measured(run, run.ledger())[metric].to_numpy()
     (curve,) = curves(ax)
     x, y = np.asarray(curve.get_xdata()), np.asarray(curve.get_ydata())
     expected = [np.mean(sample > t) for t in x[1::50]]
@@ -106,7 +106,7 @@ def test_the_words_of_a_distribution_are_the_summary(runs: dict[str, Run]) -> No
             value = seconds_text(run.summary()[f"response_time_{quantile}"])
             assert f"{quantile} {value}" in words
             assert value in words_of(ax)
-        assert f"{name}: {len(measured(run)['response_time']):,} requests" in words
+        assert f"{name}: {len(measured(run, run.ledger())['response_time']):,} requests" in words
         assert f"{name} {seconds_text(run.summary()['response_time_p50'])}" in words.splitlines()[0]
 
 
@@ -118,7 +118,7 @@ def test_zero_has_no_place_on_a_log_axis_but_in_the_legend(runs: dict[str, Run])
     assert legend is not None
     sync = next(t.get_text() for t in legend.get_texts() if t.get_text().startswith("sync"))
     run = runs["sync"]
-    defined = len(measured(run)["consistency_lag"])
+    defined = len(measured(run, run.ledger())["consistency_lag"])
     never = int(run.summary()["requests"]) - defined
     assert never > 0
     assert sync == f"sync: {defined:,} requests, all 0 s; {never:,} never complete"

@@ -23,7 +23,6 @@ from eda_sim import (
     Service,
     describe,
     draw_journey,
-    journey_mermaid,
     order_chain,
     order_pubsub,
     simulate,
@@ -220,7 +219,8 @@ def arrow_lines(text: str) -> list[str]:
 def test_mermaid_has_a_line_for_every_arrow(name: str, request_id: int) -> None:
     """Between the same two, of the same kind, in the same number."""
     run = run_of(name)
-    journey, text = run.journey(request_id), journey_mermaid(run, request_id)
+    journey = run.journey(request_id)
+    text = journey.to_mermaid()
     ids = {who: f"p{i}" for i, who in enumerate(journey.participants)}
     heads = {"call": "->>", "reply": "-->>", "publish": "-)", "send": "-)", "deliver": "--)"}
     expected = []
@@ -236,7 +236,7 @@ def test_mermaid_ends_only_what_has_begun(name: str, request_id: int) -> None:
     """Deactivating somebody who is not active is an error in Mermaid; it never happens."""
     run = run_of(name)
     active: dict[str, int] = {}
-    for line in journey_mermaid(run, request_id).splitlines():
+    for line in run.journey(request_id).to_mermaid().splitlines():
         word, _, who = line.strip().partition(" ")
         if word == "activate":
             active[who] = active.get(who, 0) + 1
@@ -244,23 +244,23 @@ def test_mermaid_ends_only_what_has_begun(name: str, request_id: int) -> None:
             active[who] -= 1
             assert active[who] >= 0
     assert not any(active.values())
-    begun = len(run.journey(request_id).activities)
-    assert journey_mermaid(run, request_id).count("    activate ") == begun
+    journey = run.journey(request_id)
+    begun = len(journey.activities)
+    assert journey.to_mermaid().count("    activate ") == begun
 
 
 def test_mermaid_survives_names_that_mean_something_to_it() -> None:
     """A semicolon would end the line, a hash begin an entity: both are written as entities."""
     services = [Service("a; b", on={"Ask": [takes(1, "#1; done")]})]
-    text = journey_mermaid(simulate(world(Call("Ask"), [0.0], services)), 0)
+    text = simulate(world(Call("Ask"), [0.0], services)).journey(0).to_mermaid()
     assert "participant p1 as a#59; b" in text
     assert "#35;1#59; done" in text
 
 
 def test_an_unknown_request_is_refused() -> None:
-    """Both pictures of a journey pass on the journey's own refusal."""
-    for picture in (draw_journey, journey_mermaid):
-        with pytest.raises(InvalidInput, match="request must be the id of one of"):
-            picture(run_of("chain"), 10**6)  # type: ignore[operator]
+    """The picture of a journey passes on the journey's own refusal."""
+    with pytest.raises(InvalidInput, match="request must be the id of one of"):
+        draw_journey(run_of("chain"), 10**6)
 
 
 def test_heads_are_apart() -> None:

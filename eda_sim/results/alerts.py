@@ -11,12 +11,12 @@ a fraction of nothing is nothing, however long the silence. ``throughput``,
 
 from collections.abc import Callable, Iterator, Sequence
 from math import inf, isfinite, nan
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from eda_sim.errors import InvalidInput, nearest
+from eda_sim.results.record import Record
 from eda_sim.results.sliding import (
     Curve,
     Floats,
@@ -29,10 +29,8 @@ from eda_sim.results.sliding import (
     summed,
 )
 from eda_sim.results.step_function import StepFunction
+from eda_sim.results.timelines import timeline
 from eda_sim.scenario.alerts import DEFAULT_WINDOW, GAUGES, Alert
-
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
 
 Rules = Alert | str | Sequence[Alert | str]
 COLUMNS = ("alert", "metric", "fired_at", "resolved_at", "worst")
@@ -41,9 +39,9 @@ _QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 _TIMELINES = {"response_time": "response_time", "delivery_lag": "lag"}
 
 
-def alerts(run: "Run", rules: Rules) -> pd.DataFrame:
+def alerts(record: Record, rules: Rules) -> pd.DataFrame:
     """See ``Run.alerts``."""
-    rows = [row for alert in checked(run, rules) for row in _firings(run, alert)]
+    rows = [row for alert in checked(record, rules) for row in _firings(record, alert)]
     rows.sort(key=lambda row: row[2])
     return pd.DataFrame(
         {
@@ -53,7 +51,7 @@ def alerts(run: "Run", rules: Rules) -> pd.DataFrame:
     )
 
 
-def checked(run: "Run", rules: Rules) -> list[Alert]:
+def checked(record: Record, rules: Rules) -> list[Alert]:
     """Return the rules, each an ``Alert`` with a name of its own about something in the run."""
     several = [rules] if isinstance(rules, (Alert, str)) else rules
     if not isinstance(several, Sequence):
@@ -66,7 +64,7 @@ def checked(run: "Run", rules: Rules) -> list[Alert]:
             raise InvalidInput(f"rules must be Alerts or texts, got {rule!r}: write Alert(...)")
     found = [rule if isinstance(rule, Alert) else Alert(rule) for rule in several]
     titles = [alert.title for alert in found]
-    services = [service.name for service in run.scenario.services]
+    services = [service.name for service in record.scenario.services]
     for alert in found:
         if titles.count(alert.title) > 1:
             raise InvalidInput(
@@ -81,9 +79,9 @@ def checked(run: "Run", rules: Rules) -> list[Alert]:
     return found
 
 
-def _firings(run: "Run", alert: Alert) -> Iterator[tuple[str, str, float, float, float]]:
+def _firings(record: Record, alert: Alert) -> Iterator[tuple[str, str, float, float, float]]:
     """Yield a row for each time that the alert fires, in the order of time."""
-    curve, until = _watched(run, alert)
+    curve, until = _watched(record, alert)
     above = alert.direction == "above"
     for span in curve.spans(alert.threshold, above):
         fired_at = span.begin + alert.lasting
@@ -93,25 +91,25 @@ def _firings(run: "Run", alert: Alert) -> Iterator[tuple[str, str, float, float,
             yield alert.title, alert.metric, fired_at, resolved_at, worst
 
 
-def _watched(run: "Run", alert: Alert) -> tuple[Curve, float]:
+def _watched(record: Record, alert: Alert) -> tuple[Curve, float]:
     """Return the metric over time, and when it is watched no longer (seconds)."""
     window = DEFAULT_WINDOW if alert.window is None else alert.window
     metric, subject = alert.metric, alert.subject
     if metric in GAUGES:
-        line = run.timeline(metric, subject)
+        line = timeline(record, metric, subject)
         if alert.window is None:
             return as_it_is(line), inf
         return averaged(line, window).only(window, inf), inf
     if metric in _WHILE_TRAFFIC:
-        until = run.scenario.duration
-        return _WHILE_TRAFFIC[metric](run, subject, window).only(window, until), until
+        until = record.scenario.duration
+        return _WHILE_TRAFFIC[metric](record, subject, window).only(window, until), until
     if metric in _OF_ENDED:
-        return mean(*_OF_ENDED[metric](run, subject), window), inf
+        return mean(*_OF_ENDED[metric](record, subject), window), inf
     if metric == "dead_letters":
-        line = run.timeline("dead_letters", subject)
+        line = timeline(record, "dead_letters", subject)
         return summed(line.times, np.diff(line.values, prepend=0.0), window), inf
     time, _, statistic = metric.rpartition("_")
-    measured = run.timeline(_TIMELINES[time], subject)
+    measured = timeline(record, _TIMELINES[time], subject)
     if statistic == "mean":
         return mean(measured.times, measured.values, window), inf
     return quantile(measured.times, measured.values, window, _QUANTILES[statistic]), inf
@@ -120,26 +118,26 @@ def _watched(run: "Run", alert: Alert) -> tuple[Curve, float]:
 # -- while there is traffic ------------------------------------------------------------
 
 
-def _throughput(run: "Run", subject: str | None, window: float) -> Curve:
-    return as_it_is(run.timeline("throughput", subject, window=window))
+def _throughput(record: Record, subject: str | None, window: float) -> Curve:
+    return as_it_is(timeline(record, "throughput", subject, window=window))
 
 
-def _utilisation(run: "Run", subject: str | None, window: float) -> Curve:
-    return share_of(run.timeline("busy", subject), _threads(run, subject), window)
+def _utilisation(record: Record, subject: str | None, window: float) -> Curve:
+    return share_of(timeline(record, "busy", subject), _threads(record, subject), window)
 
 
-def _threads(run: "Run", subject: str | None) -> StepFunction:
+def _threads(record: Record, subject: str | None) -> StepFunction:
     """Return how many workers there are, downtime included."""
     times, changes = [], []
-    for service in run.scenario.services:
+    for service in record.scenario.services:
         if subject in (None, service.name):
-            instances = run.timeline("instances", service.name)
+            instances = timeline(record, "instances", service.name)
             times.append(instances.times)
             changes.append(np.diff(instances.values, prepend=0.0) * service.workers)
     return StepFunction.of_changes("workers", np.concatenate(times), np.concatenate(changes))
 
 
-_WHILE_TRAFFIC: dict[str, Callable[["Run", str | None, float], Curve]] = {
+_WHILE_TRAFFIC: dict[str, Callable[[Record, str | None, float], Curve]] = {
     "throughput": _throughput,
     "utilisation": _utilisation,
 }
@@ -155,35 +153,35 @@ def _in_order(at: pd.Series, happened: pd.Series) -> tuple[Floats, Floats]:
     return times[order], happened.to_numpy(dtype=float)[ended][order]
 
 
-def _answers(run: "Run", subject: str | None) -> tuple[pd.Series, pd.Series]:
+def _answers(record: Record, subject: str | None) -> tuple[pd.Series, pd.Series]:
     """Return when requests were answered and how; of a service, when its attempts ended."""
     if subject is None:
-        return run.requests["answered_at"], run.requests["outcome"]
+        return record.requests["answered_at"], record.requests["outcome"]
     # Nobody failed where a delivery was handled by another attempt, and this one called off.
-    attempts = run.attempts.query("service == @subject and outcome != 'withdrawn'")
+    attempts = record.attempts.query("service == @subject and outcome != 'withdrawn'")
     return attempts["ended_at"], attempts["outcome"]
 
 
-def _ok(run: "Run", subject: str | None) -> tuple[Floats, Floats]:
-    at, outcome = _answers(run, subject)
+def _ok(record: Record, subject: str | None) -> tuple[Floats, Floats]:
+    at, outcome = _answers(record, subject)
     return _in_order(at, outcome == "ok")
 
 
-def _error(run: "Run", subject: str | None) -> tuple[Floats, Floats]:
-    at, outcome = _answers(run, subject)
+def _error(record: Record, subject: str | None) -> tuple[Floats, Floats]:
+    at, outcome = _answers(record, subject)
     return _in_order(at, outcome != "ok")
 
 
-def _delivered(run: "Run", subject: str | None, outcome: str) -> tuple[Floats, Floats]:
-    deliveries = run.deliveries
+def _delivered(record: Record, subject: str | None, outcome: str) -> tuple[Floats, Floats]:
+    deliveries = record.deliveries
     if subject is not None:
         deliveries = deliveries[deliveries["subscriber"] == subject]
     return _in_order(deliveries["ended_at"], deliveries["outcome"] == outcome)
 
 
-_OF_ENDED: dict[str, Callable[["Run", str | None], tuple[Floats, Floats]]] = {
+_OF_ENDED: dict[str, Callable[[Record, str | None], tuple[Floats, Floats]]] = {
     "ok_rate": _ok,
     "error_rate": _error,
-    "dlq_rate": lambda run, subject: _delivered(run, subject, "dead_lettered"),
-    "lost_rate": lambda run, subject: _delivered(run, subject, "lost"),
+    "dlq_rate": lambda record, subject: _delivered(record, subject, "dead_lettered"),
+    "lost_rate": lambda record, subject: _delivered(record, subject, "lost"),
 }

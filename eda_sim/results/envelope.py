@@ -16,24 +16,22 @@ the same run always has the same ones.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from eda_sim.errors import InvalidInput
-from eda_sim.rules.unfolding import MessageNode, message_id, messages, unfold
+from eda_sim.results.record import Record
+from eda_sim.rules.unfolding import message_number
 from eda_sim.scenario.plain import to_plain
 from eda_sim.scenario.steps import Publish
-
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 SPECIFICATION: Final = "1.0"
 
 
-def envelope(run: "Run", message: int) -> dict[str, Any]:
+def envelope(record: Record, message: int) -> dict[str, Any]:
     """See ``Run.envelope``."""
-    rows = run.messages[run.messages["message"] == message]
+    rows = record.messages[record.messages["message"] == message]
     if rows.empty:
         raise InvalidInput(
             f"message must be the id of a message of this run, got {message}: "
@@ -53,7 +51,7 @@ def envelope(run: "Run", message: int) -> dict[str, Any]:
     }
     if row["cause"] >= 0:
         result["causationid"] = str(row["cause"])
-    return {**result, "data": _data(run, int(row["request"]), int(message))}
+    return {**result, "data": _data(record, int(row["request"]), int(message))}
 
 
 def timestamp(seconds: float) -> str:
@@ -66,20 +64,9 @@ def timestamp(seconds: float) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _data(run: "Run", request: int, message: int) -> dict[str, Any]:
+def _data(record: Record, request: int, message: int) -> dict[str, Any]:
     """Return what the step that made a message gave it to carry; a command carries nothing."""
-    step = _made_by(run, request, message).step
+    source = record.requests.loc[record.requests["request"] == request, "source"].iloc[0]
+    step = record.plan.of(source).messages[message_number(message)].step
     data: dict[str, Any] = to_plain(step.data) if isinstance(step, Publish) else {}
     return data
-
-
-def _made_by(run: "Run", request: int, message: int) -> MessageNode:
-    """Return where in the unfolding of its request a message was made, however often."""
-    name = run.requests.loc[run.requests["request"] == request, "source"].iloc[0]
-    (source,) = [source for source in run.scenario.traffic if source.name == name]
-    (node,) = [
-        node
-        for node in messages(unfold(run.scenario, source))
-        if message_id(request, node.number, 0) <= message < message_id(request, node.number + 1, 0)
-    ]
-    return node

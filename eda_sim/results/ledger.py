@@ -27,13 +27,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from eda_sim.results.meant import Place, meant_by_source
+from eda_sim.results.meant import Counts, Place, meant_by_source
+from eda_sim.results.record import Record
+from eda_sim.results.under_way import under_way
 from eda_sim.rules.unfolding import MOST_MESSAGES, message_number, request_id
-from eda_sim.scenario.scenario import Scenario
 
 VERDICTS: Final = ("consistent", "duplicated", "half_done", "lost", "out_of_order", "pending")
 
-Counts = npt.NDArray[np.int64]
 Times = npt.NDArray[np.float64]
 
 
@@ -47,26 +47,23 @@ class Account:
     completed_at: Times  # one for each request; NaN where something is missing
 
 
-def account(
-    scenario: Scenario, seed: int, requests: pd.DataFrame, effects: pd.DataFrame
-) -> Account:
+def account(record: Record) -> Account:
     """Compare what each request was meant to do with its effects."""
-    ids = requests["request"].to_numpy()
-    places, meant = _meant(scenario, seed, requests, ids)
-    row, column, at = _found(effects, ids, places)
+    requests, ids = record.requests, record.requests["request"].to_numpy()
+    places, meant = _meant(record, ids)
+    row, column, at = _found(record.effects, ids, places)
     done = np.zeros_like(meant)
     np.add.at(done, (row, column), 1)
     return Account(places, meant, done, _completed_at(requests, meant, done, row, column, at))
 
 
-def _meant(
-    scenario: Scenario, seed: int, requests: pd.DataFrame, ids: Counts
-) -> tuple[tuple[Place, ...], Counts]:
+def _meant(record: Record, ids: Counts) -> tuple[tuple[Place, ...], Counts]:
+    requests = record.requests
     sizes = {str(name): int(n) for name, n in requests["source"].value_counts().items()}
-    by_source = meant_by_source(scenario, seed, sizes)
+    by_source = meant_by_source(record.plan, record.seed, sizes)
     places = tuple(dict.fromkeys(place for counts in by_source.values() for place in counts))
     meant = np.zeros((len(ids), len(places)), np.int64)
-    for position, source in enumerate(scenario.traffic):
+    for position, source in enumerate(record.scenario.traffic):
         mine = (requests["source"] == source.name).to_numpy()
         numbers = ids[mine] - request_id(position, 0)
         for place, counts in by_source[source.name].items():
@@ -111,17 +108,9 @@ def _completed_at(
     return completed
 
 
-def ledger(
-    requests: pd.DataFrame,
-    judged: Account,
-    under_way: npt.NDArray[np.bool_],
-    overtaken: pd.DataFrame,
-) -> pd.DataFrame:
-    """Return one row a request, with its verdict.
-
-    ``under_way`` says for each request whether anything of it had not ended, ``overtaken`` has a
-    row for each work that was done out of order.
-    """
+def ledger(record: Record, judged: Account, overtaken: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a request, with its verdict; ``overtaken`` are works done out of order."""
+    requests = record.requests
     meant, done = judged.meant.sum(axis=1), judged.done.sum(axis=1)
     missing = np.maximum(judged.meant - judged.done, 0).sum(axis=1)
     repeated = np.maximum(judged.done - judged.meant, 0).sum(axis=1)
@@ -131,7 +120,7 @@ def ledger(
     nothing = (done == 0) & (meant > 0)
     verdict = np.select(
         [
-            (missing > 0) & under_way,
+            (missing > 0) & under_way(record),
             (missing > 0) & ~nothing,
             nothing & told_ok,
             repeated > 0,

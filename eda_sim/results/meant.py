@@ -1,27 +1,32 @@
-"""What each request was meant to do, read off the scenario and its branches.
+"""What each request was meant to do, read off the plan and its branches.
 
-Nothing here looks at what happened. The unfolding of a source says which work a
-request sets in motion; the decisions on the way are luck, which is addressed and
-can be looked up again. So every architecture is judged by what its own scenario
-promised, whatever went wrong.
+Nothing here looks at what happened. The plan says which work a request sets in
+motion; the decisions on the way are luck, which is addressed and can be looked up
+again. So every architecture is judged by what its own scenario promised, whatever
+went wrong.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from eda_sim.rules.luck import Luck
-from eda_sim.rules.unfolding import (
+from eda_sim.rules.plan import (
     BranchNode,
-    MessageNode,
+    CallNode,
+    HandlerNode,
     Node,
     ParallelNode,
+    Plan,
+    PublicationNode,
+    Unfolding,
     WorkNode,
-    unfold,
+    handling_of,
 )
-from eda_sim.scenario.scenario import Scenario
+
+Counts = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 class Place(NamedTuple):
@@ -35,17 +40,21 @@ class Place(NamedTuple):
     label: str
     number: int
 
-
-Mask = npt.NDArray[np.bool_]
+    @classmethod
+    def of(cls, work: WorkNode) -> "Place":
+        """Return the place of a work in a plan."""
+        handling = handling_of(work)
+        assert handling is not None
+        return cls(work.owner, work.step.label, handling.message.said)
 
 
 def meant_by_source(
-    scenario: Scenario, seed: int, requests: dict[str, int]
-) -> dict[str, dict[Place, npt.NDArray[np.int64]]]:
+    plan: Plan, seed: int, requests: dict[str, int]
+) -> dict[str, dict[Place, Counts]]:
     """Return how often each work is meant, for requests 0 to n - 1 of each source.
 
     Args:
-        scenario: the scenario.
+        plan: what the scenario means.
         seed: the seed of the run, for the decisions.
         requests: the number of requests of each source.
 
@@ -53,31 +62,28 @@ def meant_by_source(
         For each source and each work at its place, an array of counts, shape ``(n,)``.
     """
     luck = Luck(seed)
-    meant: dict[str, dict[Place, npt.NDArray[np.int64]]] = {}
-    for source in scenario.traffic:
-        size = requests.get(source.name, 0)
-        counts: dict[Place, npt.NDArray[np.int64]] = {}
-        everybody = np.ones(size, bool)
-        for place, mask in _works([unfold(scenario, source)], 0, everybody, luck, source.name):
-            counts[place] = counts.get(place, np.zeros(size, np.int64)) + mask
-        meant[source.name] = counts
-    return meant
+    return {
+        each.source.name: _meant(each, luck, requests.get(each.source.name, 0))
+        for each in plan.unfoldings
+    }
 
 
-def _works(
-    nodes: Sequence[Node], number: int, mask: Mask, luck: Luck, source: str
-) -> Iterator[tuple[Place, Mask]]:
-    """Yield every piece of work with the requests that are meant to reach it."""
-    for node in nodes:
-        if isinstance(node, WorkNode):
-            yield Place(node.owner, node.step.label, number), mask
-        elif isinstance(node, MessageNode):
-            for handler in node.handlers:
-                yield from _works(handler.steps, node.number, mask, luck, source)
-        elif isinstance(node, ParallelNode):
-            yield from _works(node.steps, number, mask, luck, source)
-        elif isinstance(node, BranchNode):
-            taken = luck.stream(node.address, source, node.place).block(0, len(mask))
-            goes = taken < node.step.probability
-            yield from _works(node.then, number, mask & goes, luck, source)
-            yield from _works(node.otherwise, number, mask & ~goes, luck, source)
+def _meant(unfolding: Unfolding, luck: Luck, size: int) -> dict[Place, Counts]:
+    """Let all requests into the first message, and at each branch only those that go that way."""
+    counts: dict[Place, Counts] = {}
+    reached: dict[Node, Mask] = {unfolding.root: np.ones(size, bool)}
+    for node in unfolding.as_read:
+        here = reached.pop(node)
+        match node:
+            case WorkNode():
+                place = Place.of(node)
+                counts[place] = counts.get(place, np.zeros(size, np.int64)) + here
+            case BranchNode():
+                goes = luck.stream(*node.address).block(0, size) < node.step.probability
+                reached |= dict.fromkeys(node.then, here & goes)
+                reached |= dict.fromkeys(node.otherwise, here & ~goes)
+            case CallNode() | PublicationNode() | HandlerNode() | ParallelNode():
+                reached |= dict.fromkeys(node.inside, here)
+            case _:
+                assert_never(node)
+    return counts

@@ -7,15 +7,13 @@ the earlier message then finds, or overwrites, what is newer than itself. Only t
 that a work is done for a message counts here; when it is done again it is repeated, not late.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from eda_sim.results.record import Record
 from eda_sim.rules.unfolding import message_number
-
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
 
 COLUMNS: Final = (
     "request", "message", "service", "label", "said_at", "done_at",
@@ -24,7 +22,7 @@ COLUMNS: Final = (
 _QUEUE: Final = ["service", "label", "name", "key"]
 
 
-def overtaken(run: "Run") -> pd.DataFrame:
+def overtaken(record: Record) -> pd.DataFrame:
     """Return one row for each work that was done after work for a later message.
 
     Columns: ``request``, ``message``, ``service`` and ``label`` of the work, when its message was
@@ -32,9 +30,9 @@ def overtaken(run: "Run") -> pd.DataFrame:
     (``done_at``), and which request's work was done before it (``overtaken_by``), and when
     (``overtaken_at``): the first of them.
     """
-    if run.requests["key"].is_unique:
+    if record.requests["key"].is_unique:
         return pd.DataFrame(columns=list(COLUMNS))
-    done = _first_times(run)
+    done = _first_times(record)
     # What was said at one instant has no order: it is taken to be said as it was done.
     done = done.sort_values([*_QUEUE, "said_at", "done_at"], kind="stable", ignore_index=True)
     queue = done.groupby(_QUEUE, observed=True, sort=False).ngroup().to_numpy()
@@ -46,11 +44,11 @@ def overtaken(run: "Run") -> pd.DataFrame:
     return found[list(COLUMNS)].sort_values(["done_at", "message"], ignore_index=True)
 
 
-def _first_times(run: "Run") -> pd.DataFrame:
+def _first_times(record: Record) -> pd.DataFrame:
     """Return when each work was first done for each message that a request means."""
-    effects = run.effects.assign(number=message_number(run.effects["message"].to_numpy()))
+    effects = record.effects.assign(number=message_number(record.effects["message"].to_numpy()))
     effects = effects.drop_duplicates(["request", "number", "service", "label"])  # by time
-    messages = run.messages.drop_duplicates("message").set_index("message")
+    messages = record.messages.drop_duplicates("message").set_index("message")
     said = messages["accepted_at"].fillna(messages["published_at"])
     which = effects["message"]
     return pd.DataFrame(

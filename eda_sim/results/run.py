@@ -1,72 +1,32 @@
 """A run: what was written down, and everything that is derived from it.
 
-The tables are ``rules.tables``; their columns and units are in the docstring of
-each property's table and in ``Run.describe_table``. Derived things are computed when
-they are asked for, and kept.
+A run is a ``Record`` that answers questions: each method hands the tables to the function that
+knows, and the run keeps what it was asked for. Those functions, and what they need, are loaded
+with the first question, so that ``Run`` costs nothing where only its name is wanted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 from eda_sim.errors import InvalidInput
-from eda_sim.results.frames import frame
-from eda_sim.results.ledger import VERDICTS, Account, account, ledger
-from eda_sim.results.overtaking import overtaken
-from eda_sim.results.services import service_table
-from eda_sim.results.statistics import Interval, batch_means
-from eda_sim.results.step_function import StepFunction
-from eda_sim.results.summary import measured, summarise
-from eda_sim.results.timelines import timeline
+from eda_sim.results.record import Record
 from eda_sim.rules.tables import TABLES
-from eda_sim.scenario.messages import mentions
-from eda_sim.scenario.scenario import Scenario
-from eda_sim.scenario.steps import Publish
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from eda_sim.results.alerts import Rules
     from eda_sim.results.journey import Journey
+    from eda_sim.results.ledger import Account
+    from eda_sim.results.statistics import Interval
+    from eda_sim.results.step_function import StepFunction
 
 
-class RecordedTables(Mapping[str, pd.DataFrame]):
-    """The tables of a run, each made into a DataFrame when it is first looked at."""
-
-    def __init__(self, columns: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> None:
-        self._columns = columns
-        self._names = names
-        self._frames: dict[str, pd.DataFrame] = {}
-
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        if name not in self._frames:
-            self._frames[name] = frame(TABLES[name], self._columns[name], self._names)
-        return self._frames[name]
-
-    def size(self, name: str) -> int:
-        """Return how many rows a table has, without building it."""
-        return len(next(iter(self._columns[name].values())))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
-
-    def __len__(self) -> int:
-        return len(self._columns)
-
-
-def _outboxes(scenario: Scenario) -> set[str]:
-    """Return who keeps which event in an outbox, as ``sender/event``."""
-    return {
-        f"{mention.sender}/{mention.step.event}"
-        for mention in mentions(scenario.traffic, scenario.services)
-        if isinstance(mention.step, Publish) and mention.step.outbox is not None
-    }
-
-
-class Run:
+class Run(Record):
     """What happened when a scenario ran once.
+
+    The tables are ``rules.tables``; ``describe_table`` says what their columns mean.
 
     Attributes:
         scenario: what was run.
@@ -80,82 +40,21 @@ class Run:
         ['request', 'source', 'key', 'started_at', 'answered_at', 'outcome']
     """
 
-    def __init__(self, scenario: Scenario, seed: int, tables: Mapping[str, pd.DataFrame]) -> None:
-        self.scenario = scenario
-        self.seed = seed
-        self.tables = tables
-
-    @classmethod
-    def from_columns(
-        cls,
-        scenario: Scenario,
-        seed: int,
-        columns: Mapping[str, Mapping[str, Any]],
-        names: Sequence[str],
-    ) -> "Run":
-        """Build a run from what an engine recorded: columns, and the names behind codes."""
-        return cls(scenario, seed, RecordedTables(columns, names))
-
-    # -- the tables ----------------------------------------------------------------
-
-    @property
-    def requests(self) -> pd.DataFrame:
-        """One row for each request: key, start, answer and outcome."""
-        return self.tables["requests"]
-
-    @property
-    def messages(self) -> pd.DataFrame:
-        """One row for each command or event: its name, sender, cause and times."""
-        return self.tables["messages"]
-
-    @property
-    def calls(self) -> pd.DataFrame:
-        """One row for each call, as its caller sees it: attempts and outcome."""
-        return self.tables["calls"]
-
-    @property
-    def attempts(self) -> pd.DataFrame:
-        """One row for each try at handling a call or a delivery."""
-        return self.tables["attempts"]
-
-    @property
-    def effects(self) -> pd.DataFrame:
-        """One row for each completed piece of work."""
-        return self.tables["effects"]
-
-    @property
-    def deliveries(self) -> pd.DataFrame:
-        """One row for each message and subscriber: times, attempts and outcome."""
-        return self.tables["deliveries"]
-
-    @property
-    def faults(self) -> pd.DataFrame:
-        """One row for each fault that happened."""
-        return self.tables["faults"]
-
-    @property
-    def scaling(self) -> pd.DataFrame:
-        """One row for each change of a service's number of instances by its autoscaler."""
-        return self.tables["scaling"]
-
-    @property
-    def incidents(self) -> pd.DataFrame:
-        """One row for each thing that went wrong with a message: what, where, when, which fault."""
-        return self.tables["incidents"]
-
     @staticmethod
-    def describe_table(table: str) -> pd.DataFrame:
+    def describe_table(table: str) -> "pd.DataFrame":
         """Return what the columns of a table mean, with their types.
 
         >>> Run.describe_table("effects").loc["at", "meaning"]
         'when it was complete'
         """
+        import pandas as pd
+
         known = TABLES[table].columns
         return pd.DataFrame(known, columns=["column", "type", "meaning"]).set_index("column")
 
     # -- what is derived -------------------------------------------------------------
 
-    def summary(self) -> pd.Series:
+    def summary(self) -> "pd.Series":
         """Return the metrics of the run as a labelled Series (seconds, rates as fractions).
 
         ``eda_sim.results.summary.MEANINGS`` defines each name.
@@ -163,14 +62,18 @@ class Run:
         return self._summary.copy()
 
     @cached_property
-    def _summary(self) -> pd.Series:
-        return summarise(self)
+    def _summary(self) -> "pd.Series":
+        from eda_sim.results.summary import summarise
 
-    def services(self) -> pd.DataFrame:
+        return summarise(self, self._ledger)
+
+    def services(self) -> "pd.DataFrame":
         """Return utilisation, queues and outcomes of attempts, one row a service."""
+        from eda_sim.results.services import service_table
+
         return service_table(self)
 
-    def ledger(self) -> pd.DataFrame:
+    def ledger(self) -> "pd.DataFrame":
         """Return what became of each request beside what it was meant to do.
 
         One row a request: how many effects were ``meant`` and ``done``, how many are
@@ -181,35 +84,28 @@ class Run:
         return self._ledger.copy()
 
     @cached_property
-    def _ledger(self) -> pd.DataFrame:
-        return ledger(self.requests, self._account, self._under_way(), self._overtaken)
+    def _ledger(self) -> "pd.DataFrame":
+        from eda_sim.results.ledger import ledger
 
-    def overtaken(self) -> pd.DataFrame:
+        return ledger(self, self._account, self._overtaken)
+
+    def overtaken(self) -> "pd.DataFrame":
         """Return one row for each work done out of order, and what had overtaken it."""
         return self._overtaken.copy()
 
     @cached_property
-    def _overtaken(self) -> pd.DataFrame:
+    def _overtaken(self) -> "pd.DataFrame":
+        from eda_sim.results.overtaking import overtaken
+
         return overtaken(self)
 
     @cached_property
-    def _account(self) -> Account:
-        return account(self.scenario, self.seed, self.requests, self.effects)
+    def _account(self) -> "Account":
+        from eda_sim.results.ledger import account
 
-    def _under_way(self) -> np.ndarray:
-        """Say for each request whether anything of it had not ended when the run did."""
-        messages = self.messages[self.messages["accepted_at"].isna()]
-        messages = messages[~messages["message"].isin(self.deliveries["message"])]
-        said = messages["sender"].astype(str) + "/" + messages["name"].astype(str)
-        open_ids = [
-            messages["request"][said.isin(_outboxes(self.scenario))],
-            self.deliveries["request"][self.deliveries["outcome"] == "pending"],
-            *(table["request"][table["outcome"] == "unfinished"]
-              for table in (self.requests, self.calls, self.attempts)),
-        ]  # fmt: skip
-        return self.requests["request"].isin(pd.concat(open_ids)).to_numpy()
+        return account(self)
 
-    def audit(self, request: int | None = None) -> pd.DataFrame:
+    def audit(self, request: int | None = None) -> "pd.DataFrame":
         """Explain every request that is not consistent: which effect, what happened, who did it.
 
         One row for each effect that is missing, repeated or out of order:
@@ -238,21 +134,23 @@ class Run:
         """
         from eda_sim.results.audit import audit
 
-        return audit(self, self._account, request)
+        return audit(self, self._account, self._ledger, self._overtaken, request)
 
-    def verdicts(self) -> pd.Series:
+    def verdicts(self) -> "pd.Series":
         """Return how many requests each verdict has, all verdicts listed.
 
         >>> from eda_sim import order_chain, simulate
         >>> int(simulate(order_chain(duration=5, warmup=0)).verdicts()["lost"])
         0
         """
+        from eda_sim.results.ledger import VERDICTS
+
         counts = self._ledger["verdict"].value_counts()
         return counts.reindex(list(VERDICTS)).rename("requests")
 
     def timeline(
         self, what: str, subject: str | None = None, *, window: float = 10.0
-    ) -> StepFunction:
+    ) -> "StepFunction":
         """Return a quantity over the whole run as an exact step function of time.
 
         Args:
@@ -267,9 +165,11 @@ class Run:
         Raises:
             InvalidInput: if there is no such timeline or service.
         """
+        from eda_sim.results.timelines import timeline
+
         return timeline(self, what, subject, window)
 
-    def alerts(self, rules: "Rules") -> pd.DataFrame:
+    def alerts(self, rules: "Rules") -> "pd.DataFrame":
         """Return when alert rules fire, a row for each time, in the order of time.
 
         The columns are ``alert`` (its name or rule), ``metric``, ``fired_at`` and
@@ -296,7 +196,7 @@ class Run:
 
     def interval(
         self, metric: str = "response_time", *, batches: int = 20, confidence: float = 0.95
-    ) -> Interval:
+    ) -> "Interval":
         """Return the mean of a measured time with its confidence interval, by batch means.
 
         Within one run neighbours resemble each other, so whole stretches of the run are
@@ -307,7 +207,10 @@ class Run:
             batches: into how many stretches the run is cut.
             confidence: the confidence level.
         """
-        times = measured(self)
+        from eda_sim.results.statistics import batch_means
+        from eda_sim.results.summary import measured
+
+        times = measured(self, self._ledger)
         if metric not in times:
             raise InvalidInput(f"metric must be one of {', '.join(times)}, got {metric!r}")
         return batch_means(times[metric].to_numpy(), batches, confidence)
@@ -320,7 +223,7 @@ class Run:
         """
         from eda_sim.results.journey import journey
 
-        return journey(self, request)
+        return journey(self, self._ledger, request)
 
     def envelope(self, message: int) -> dict[str, Any]:
         """Return a command or event in its envelope, as CloudEvents 1.0 defines it in JSON.

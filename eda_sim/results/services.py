@@ -1,14 +1,12 @@
 """How busy each service was, and who waited before it."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
+from eda_sim.results.record import Record
+from eda_sim.results.timelines import timeline
 
 
-def service_table(run: "Run") -> pd.DataFrame:
+def service_table(record: Record) -> pd.DataFrame:
     """Return one row a service, measured between the warm-up and the end of traffic.
 
     ``utilisation`` is busy worker time over what all workers of all instances could
@@ -17,19 +15,19 @@ def service_table(run: "Run") -> pd.DataFrame:
     ``queue_mean`` and ``queue_max`` count waiting calls and deliveries, ``wait_mean`` is
     in seconds, over the attempts that a worker took.
     """
-    begin, end = run.scenario.warmup, run.scenario.duration
+    begin, end = record.scenario.warmup, record.scenario.duration
     rows = {}
-    for service in run.scenario.services:
-        attempts = run.attempts[run.attempts["service"] == service.name]
+    for service in record.scenario.services:
+        attempts = record.attempts[record.attempts["service"] == service.name]
         attempts = attempts[(attempts["queued_at"] >= begin) & (attempts["queued_at"] < end)]
-        queue = run.timeline("queue", service.name)
-        instances = run.timeline("instances", service.name).mean(begin, end)
+        queue = timeline(record, "queue", service.name)
+        instances = timeline(record, "instances", service.name).mean(begin, end)
         threads = instances * service.workers
         wait = attempts["started_at"] - attempts["queued_at"]
         rows[service.name] = {
             "instances": instances,
             "workers": service.workers,
-            "utilisation": run.timeline("busy", service.name).mean(begin, end) / threads,
+            "utilisation": timeline(record, "busy", service.name).mean(begin, end) / threads,
             "queue_mean": queue.mean(begin, end),
             "queue_max": int(queue.max(begin, end)),
             "wait_mean": float(wait.mean()),

@@ -9,31 +9,30 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from eda_sim.errors import InvalidInput
+from eda_sim.results.record import Record
 from eda_sim.rules.tables import TABLES
 from eda_sim.scenario.scenario import Scenario
-
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
 
 _FORMAT = 1
 
 
-def write(run: "Run", directory: Path) -> Path:
-    """Write ``run`` into ``directory``, which must be empty or not exist."""
+def write(record: Record, directory: Path) -> Path:
+    """Write a run into ``directory``, which must be empty or not exist."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InvalidInput(f"{directory} must be a new or empty directory: name another")
     directory.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
-        run.scenario.to_yaml(beside / "scenario.yaml")
-        (beside / "run.json").write_text(json.dumps({"format": _FORMAT, "seed": run.seed}) + "\n")
+        record.scenario.to_yaml(beside / "scenario.yaml")
+        (beside / "run.json").write_text(
+            json.dumps({"format": _FORMAT, "seed": record.seed}) + "\n"
+        )
         for name in TABLES:
-            run.tables[name].to_parquet(beside / f"{name}.parquet", index=False)
+            record.tables[name].to_parquet(beside / f"{name}.parquet", index=False)
         beside.chmod(0o755)
         if directory.exists():
             directory.rmdir()

@@ -9,13 +9,12 @@ beside ``ok_rate``.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
+from eda_sim.results.record import Record
 
 MEANINGS: Final = {
     "requests": "requests that started",
@@ -37,13 +36,13 @@ MEANINGS: Final = {
 _QUANTILES: Final = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
-def summarise(run: "Run") -> pd.Series:
-    """Return the metrics of ``run``, in the order of ``MEANINGS``."""
-    times = measured(run)
-    seconds = run.scenario.duration - run.scenario.warmup
-    ledger, requests = run.ledger(), run.requests
-    counted = (requests["started_at"] >= run.scenario.warmup).to_numpy()
-    deliveries = run.deliveries[run.deliveries["request"].isin(requests["request"][counted])]
+def summarise(record: Record, ledger: pd.DataFrame) -> pd.Series:
+    """Return the metrics of a run, in the order of ``MEANINGS``."""
+    scenario, requests, deliveries = record.scenario, record.requests, record.deliveries
+    times = measured(record, ledger)
+    seconds = scenario.duration - scenario.warmup
+    counted = (requests["started_at"] >= scenario.warmup).to_numpy()
+    deliveries = deliveries[deliveries["request"].isin(requests["request"][counted])]
     ok = (requests["outcome"][counted] == "ok").sum()
     verdicts = ledger["verdict"][counted]
     values: dict[str, float] = {
@@ -62,20 +61,19 @@ def summarise(run: "Run") -> pd.Series:
         "pending_rate": _rate(verdicts == "pending"),
         "inconsistent_rate": _rate(verdicts != "consistent"),
     }
-    return pd.Series(values, name=run.scenario.name, dtype="float64")
+    return pd.Series(values, name=scenario.name, dtype="float64")
 
 
-def measured(run: "Run") -> dict[str, pd.Series]:
+def measured(record: Record, ledger: pd.DataFrame) -> dict[str, pd.Series]:
     """Return each measured time (seconds) after the warm-up, in the order of starting.
 
     Undefined ones are left out: a request that was never answered has no response time.
     """
-    requests = run.requests
-    counted = requests["started_at"] >= run.scenario.warmup
-    completed = run.ledger()["completed_at"]
+    requests, deliveries = record.requests, record.deliveries
+    counted = requests["started_at"] >= record.scenario.warmup
+    completed = ledger["completed_at"]
     answered = requests["answered_at"]
     lag = (completed - answered).clip(lower=0)
-    deliveries = run.deliveries
     of_counted = deliveries["request"].isin(requests["request"][counted])
     handled = deliveries[of_counted & (deliveries["outcome"] == "handled")]
     ok = counted & (requests["outcome"] == "ok")

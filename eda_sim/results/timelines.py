@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from eda_sim.errors import InvalidInput, nearest
+from eda_sim.results.record import Record
 from eda_sim.results.step_function import StepFunction
 
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
 
-
-def timeline(run: "Run", what: str, subject: str | None, window: float) -> StepFunction:
+def timeline(
+    record: Record, what: str, subject: str | None = None, window: float = 10.0
+) -> StepFunction:
     """See ``Run.timeline``."""
     if what not in _KINDS:
         raise InvalidInput(
@@ -22,51 +21,51 @@ def timeline(run: "Run", what: str, subject: str | None, window: float) -> StepF
         )
     if not window > 0:
         raise InvalidInput(f"window must be > 0 seconds, got {window}")
-    names = [service.name for service in run.scenario.services]
+    names = [service.name for service in record.scenario.services]
     if subject is not None and subject not in names:
         raise InvalidInput(
             f"subject must be a service of the scenario, got {subject!r}: {nearest(subject, names)}"
         )
     name = what if subject is None else f"{what} of {subject}"
-    return _KINDS[what](run, name, subject, window)
+    return _KINDS[what](record, name, subject, window)
 
 
 def _of(frame: pd.DataFrame, column: str, subject: str | None) -> pd.DataFrame:
     return frame if subject is None else frame[frame[column] == subject]
 
 
-def _queue(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
-    attempts = _of(run.attempts, "service", subject)
+def _queue(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
+    attempts = _of(record.attempts, "service", subject)
     left = attempts["started_at"].fillna(attempts["ended_at"])
     return StepFunction.of_intervals(name, attempts["queued_at"].to_numpy(), left.to_numpy())
 
 
-def _busy(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
-    attempts = _of(run.attempts, "service", subject)
+def _busy(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
+    attempts = _of(record.attempts, "service", subject)
     attempts = attempts[attempts["started_at"].notna()]
     return StepFunction.of_intervals(
         name, attempts["started_at"].to_numpy(), attempts["ended_at"].to_numpy()
     )
 
 
-def _backlog(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
-    deliveries = _of(run.deliveries, "subscriber", subject)
+def _backlog(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
+    deliveries = _of(record.deliveries, "subscriber", subject)
     return StepFunction.of_intervals(
         name, deliveries["published_at"].to_numpy(), deliveries["ended_at"].to_numpy()
     )
 
 
-def _requests(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+def _requests(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
     return StepFunction.of_intervals(
-        name, run.requests["started_at"].to_numpy(), run.requests["answered_at"].to_numpy()
+        name, record.requests["started_at"].to_numpy(), record.requests["answered_at"].to_numpy()
     )
 
 
-def _throughput(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
+def _throughput(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
     if subject is None:
-        done = run.requests.loc[run.requests["outcome"] == "ok", "answered_at"]
+        done = record.requests.loc[record.requests["outcome"] == "ok", "answered_at"]
     else:
-        attempts = _of(run.attempts, "service", subject)
+        attempts = _of(record.attempts, "service", subject)
         done = attempts.loc[attempts["outcome"] == "ok", "ended_at"]
     times = done.to_numpy()
     ones = np.ones(len(times))
@@ -77,28 +76,28 @@ def _throughput(run: "Run", name: str, subject: str | None, window: float) -> St
     return replace(count, values=count.values / window)
 
 
-def _response_time(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
-    answered = run.requests[run.requests["outcome"] == "ok"]
+def _response_time(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
+    answered = record.requests[record.requests["outcome"] == "ok"]
     lag = answered["answered_at"] - answered["started_at"]
     return StepFunction.of_latest(name, answered["answered_at"].to_numpy(), lag.to_numpy())
 
 
-def _lag(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
-    handled = _of(run.deliveries, "subscriber", subject)
+def _lag(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
+    handled = _of(record.deliveries, "subscriber", subject)
     handled = handled[handled["outcome"] == "handled"]
     lag = handled["ended_at"] - handled["published_at"]
     return StepFunction.of_latest(name, handled["ended_at"].to_numpy(), lag.to_numpy())
 
 
-def _dead_letters(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
-    given_up = _of(run.incidents, "service", subject)  # also what was redriven later
+def _dead_letters(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
+    given_up = _of(record.incidents, "service", subject)  # also what was redriven later
     times = given_up.loc[given_up["what"] == "dead_lettered", "at"].to_numpy()
     return StepFunction.of_changes(name, times, np.ones(len(times)))
 
 
-def _instances(run: "Run", name: str, subject: str | None, window: float) -> StepFunction:
-    services = [s for s in run.scenario.services if subject in (None, s.name)]
-    changes = _of(run.scaling, "service", subject)
+def _instances(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
+    services = [s for s in record.scenario.services if subject in (None, s.name)]
+    changes = _of(record.scaling, "service", subject)
     before = {service.name: service.instances for service in services}
     steps = []
     for service, after in zip(changes["service"], changes["instances"], strict=True):
@@ -111,7 +110,7 @@ def _instances(run: "Run", name: str, subject: str | None, window: float) -> Ste
     )
 
 
-_KINDS: dict[str, Callable[["Run", str, str | None, float], StepFunction]] = {
+_KINDS: dict[str, Callable[[Record, str, str | None, float], StepFunction]] = {
     "queue": _queue,
     "busy": _busy,
     "backlog": _backlog,

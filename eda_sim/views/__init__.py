@@ -14,7 +14,7 @@ from eda_sim.views.curve import draw_curve
 from eda_sim.views.description import describe
 from eda_sim.views.distributions import draw_distribution
 from eda_sim.views.headline import draw_headline
-from eda_sim.views.journey import draw_journey, journey_mermaid
+from eda_sim.views.journey import draw_journey
 from eda_sim.views.ledger import draw_ledger
 from eda_sim.views.lifecycle import draw_lifecycle
 from eda_sim.views.system import draw_system
@@ -31,5 +31,4 @@ __all__ = [
     "draw_lifecycle",
     "draw_system",
     "draw_timeline",
-    "journey_mermaid",
 ]

@@ -81,7 +81,7 @@ def draw_distribution(
 
 
 def _sample(run: Run, metric: str) -> Floats:
-    times = measured(run)
+    times = measured(run, run.ledger())
     if metric not in times:
         raise InvalidInput(
             f"metric must be a measured time, got {metric!r}: {nearest(metric, times)}"

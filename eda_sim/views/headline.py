@@ -211,7 +211,7 @@ def _title(ax: Axes) -> str:
 
 def lag_over_time(run: Run) -> StepFunction:
     """Return the consistency lag of the latest request that was answered, over time."""
-    lags = measured(run)["consistency_lag"]
+    lags = measured(run, run.ledger())["consistency_lag"]
     answered = run.requests.loc[lags.index, "answered_at"]
     return StepFunction.of_latest("consistency lag", answered.to_numpy(), lags.to_numpy())
 

@@ -1,4 +1,4 @@
-"""One order's journey as a sequence diagram: in matplotlib, and as Mermaid text.
+"""One order's journey as a sequence diagram.
 
 Time runs downwards, stretched so that milliseconds and minutes can both be seen;
 the time of everything that happens is written at the left. Arrows slant by the
@@ -14,9 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 
-from eda_sim.results.journey import Activity, Arrow, Journey
+from eda_sim.results.journey import Journey
+from eda_sim.results.journey.story import WRONG, Activity, Arrow
 from eda_sim.results.run import Run
-from eda_sim.results.words import count_text, seconds_text
+from eda_sim.results.words import count_text
 from eda_sim.views.canvas import diagram_axes, text_width
 from eda_sim.views.description import attach
 from eda_sim.views.routes import fit
@@ -24,9 +25,6 @@ from eda_sim.views.sequence import BAR, HEAD, Sheet
 from eda_sim.views.style import BLUE, GREEN, INK, NORMAL, QUIET, SMALL, VERMILLION, styled
 
 _LEGEND_ROW = 0.27
-# What went wrong, and is written at the lifeline where it did.
-_WRONG = ("failed", "crashed", "refused", "rejected", "timed out", "short-circuited",
-          "dead-lettered", "lost", "abandoned")  # fmt: skip
 
 
 class _Line(NamedTuple):
@@ -114,7 +112,7 @@ def _texts(journey: Journey) -> Iterator[tuple[tuple[str, float], str]]:
         place = found.setdefault((step.who, step.at), [])
         if step.what == "worked":
             place.append(step.note)
-        elif step.what in _WRONG:
+        elif step.what in WRONG:
             tried = f" ({step.note})" if step.note.startswith("attempt") else ""
             place.append(f"✗ {step.what}{tried}")
         elif step.what == "answered":
@@ -260,79 +258,8 @@ def _legend(journey: Journey) -> dict[str, Any]:
 
 def _words(journey: Journey) -> list[str]:
     involved = ", ".join(journey.participants)
-    wrong = int(journey.steps["what"].isin(_WRONG).sum())
+    wrong = int(journey.steps["what"].isin(WRONG).sum())
     lines = [f"Sequence diagram of {count_text(len(journey.arrows), 'arrow')} between {involved}."]
     if wrong:
         lines.append(f"{count_text(wrong, 'thing')} went wrong on the way.")
     return [f"{journey.title}.", *lines, *str(journey).splitlines()[1:]]
-
-
-# -- Mermaid ---------------------------------------------------------------------
-
-
-def journey_mermaid(run: Run, request: int) -> str:
-    """Return what one request caused as Mermaid text, which JupyterLab and many sites draw.
-
-    Every arrow of the journey is a line: ``->>`` a call, ``-->>`` a reply (``--x`` one that
-    came too late), ``-)`` what goes to the broker, ``--)`` what it delivers.
-
-    Raises:
-        InvalidInput: if the run has no such request.
-
-    Example:
-        >>> from eda_sim import journey_mermaid, order_chain, simulate
-        >>> run = simulate(order_chain(duration=5, warmup=0), seed=7)
-        >>> print(journey_mermaid(run, 0).splitlines()[0])
-        sequenceDiagram
-    """
-    journey = run.journey(request)
-    ids = {name: f"p{i}" for i, name in enumerate(journey.participants)}
-
-    lines = ["sequenceDiagram"]
-    lines += [f"    participant {ids[who]} as {_escaped(who)}" for who in ids]
-    for step in _steps(journey):
-        lines += [f"    {line}" for line in _mermaid(step, ids, journey)]
-    return "\n".join(lines) + "\n"
-
-
-def _mermaid(step: Any, ids: Mapping[str, str], journey: Journey) -> list[str]:
-    who, when = ids[step.who], seconds_text(step.after)
-    note = f", {step.note}" if step.note else ""
-    if step.to:
-        if step.what.startswith("replied"):
-            head = "--x" if step.what == "replied too late" else "-->>"
-            text = step.note or "ok"
-        else:
-            head = (
-                "--)" if step.what == "delivered" else "-)" if _to_broker(step, journey) else "->>"
-            )
-            text = step.message + (note if step.what == "sent" else "")
-        return [f"{who}{head}{ids[step.to]}: {_escaped(text)} ({when})"]
-    if step.what == "started":
-        return [f"activate {who}"]
-    if step.what == "worked":
-        return [f"Note over {who}: {_escaped(step.note)} ({when})"]
-    lines = []
-    if step.what in _WRONG:
-        lines.append(f"Note over {who}: {_escaped(f'✗ {step.what}{note}')} ({when})")
-    if _ends_activity(step, journey):
-        lines.append(f"deactivate {who}")
-    return lines
-
-
-def _to_broker(step: Any, journey: Journey) -> bool:
-    return any(
-        arrow.kind in ("publish", "send") and arrow.receiver == step.to for arrow in journey.arrows
-    )
-
-
-def _ends_activity(step: Any, journey: Journey) -> bool:
-    """Whether a worker is done with this step."""
-    if step.what not in ("ended", "failed", "crashed"):
-        return False
-    return any(activity.who == step.who for activity in journey.activities)
-
-
-def _escaped(text: str) -> str:
-    """Replace what Mermaid would take for its own: entities, and the end of a statement."""
-    return text.translate({ord("#"): "#35;", ord(";"): "#59;"})

@@ -11,7 +11,8 @@ from math import isnan, log
 
 import numpy as np
 
-from eda_sim.results.journey import Activity, Journey
+from eda_sim.results.journey import Journey
+from eda_sim.results.journey.story import Activity
 from eda_sim.results.words import DIGITS, seconds_text
 from eda_sim.views.canvas import text_width
 from eda_sim.views.style import NORMAL, SMALL

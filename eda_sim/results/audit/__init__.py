@@ -7,23 +7,21 @@ written as paths of ``Scenario.replace``: what to change to see it go well.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from eda_sim.errors import InvalidInput
 from eda_sim.results.audit.blame import OUTCOMES, SIDE_BY_SIDE, STILL_UNDER_WAY, Blame, Judge
-from eda_sim.results.audit.case import Case, cases, grouped, rows
 from eda_sim.results.audit.routes import Routes
+from eda_sim.results.audit.troubles import again
+from eda_sim.results.case import Case, cases, grouped, place_of, rows
 from eda_sim.results.ledger import Account
 from eda_sim.results.meant import Place
+from eda_sim.results.record import Record
 from eda_sim.results.words import seconds_text
 from eda_sim.rules.incidents import INCIDENTS
-from eda_sim.rules.unfolding import message_number
-
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
 
 PROBLEMS: Final = ("missing", "repeated", "out_of_order")
 
@@ -52,35 +50,43 @@ class Finding(NamedTuple):
     explanation: str
 
 
-def audit(run: "Run", account: Account, request: int | None = None) -> pd.DataFrame:
+def audit(
+    record: Record,
+    account: Account,
+    ledger: pd.DataFrame,
+    overtaken: pd.DataFrame,
+    request: int | None = None,
+) -> pd.DataFrame:
     """See ``Run.audit``."""
-    ledger = run.ledger()
     if request is not None and not (ledger["request"] == request).any():
         raise InvalidInput(f"request must be the id of one of the run's requests, got {request!r}")
     suspects = ledger[ledger["verdict"] != "consistent"]
     if request is not None:
         suspects = ledger[ledger["request"] == request]
-    return pd.DataFrame(_findings(run, account, suspects), columns=list(Finding._fields))
+    findings = _findings(record, account, suspects, overtaken)
+    return pd.DataFrame(findings, columns=list(Finding._fields))
 
 
-def _findings(run: "Run", account: Account, suspects: pd.DataFrame) -> Iterator[Finding]:
-    judge = Judge(run)
-    routes = {source.name: Routes(run.scenario, source) for source in run.scenario.traffic}
-    late = grouped(rows(run.overtaken()), lambda row: row.request)
-    position = pd.Index(run.requests["request"])
-    for case, row in zip(cases(run, suspects["request"]), rows(suspects), strict=True):
-        i = position.get_loc(case.request)
+def _findings(
+    record: Record, account: Account, suspects: pd.DataFrame, overtaken: pd.DataFrame
+) -> Iterator[Finding]:
+    judge = Judge(record)
+    routes = {each.source.name: Routes(each) for each in record.plan.unfoldings}
+    late = grouped(rows(overtaken), lambda row: row.request)
+    position = pd.Index(record.requests["request"])
+    for case, row in zip(cases(record, suspects["request"]), rows(suspects), strict=True):
+        i = position.get_loc(row.request)
         missing = np.maximum(account.meant[i] - account.done[i], 0)
         blamed = _Blamed(judge, case, routes[row.source])
         for place, count in zip(account.places, missing, strict=True):
             for _ in range(count):
                 yield blamed.finding(row.verdict, "missing", place, judge.missing(*blamed(place)))
         for place, meant in zip(account.places, account.meant[i], strict=True):
-            for first, again in case.again(place, meant):
-                blame = judge.repeated(*blamed(place), first, again)
+            for first, second in again(case, place, meant):
+                blame = judge.repeated(*blamed(place), first, second)
                 yield blamed.finding(row.verdict, "repeated", place, blame)
-        for each in late[case.request]:
-            place = Place(each.service, each.label, message_number(each.message))
+        for each in late[row.request]:
+            place = place_of(each)
             blame = judge.out_of_order(*blamed(place), each)
             yield blamed.finding(row.verdict, "out_of_order", place, blame)
 
@@ -97,9 +103,9 @@ class _Blamed(NamedTuple):
 
     def finding(self, verdict: str, problem: str, place: Place, blame: Blame) -> Finding:
         """Write down what was found."""
-        message = self.routes.messages[place.number].node.name
+        message = self.routes.messages[place.number].name
         return Finding(
-            self.case.request, verdict, problem, place.service, place.label, message, blame.what,
+            self.case.id, verdict, problem, place.service, place.label, message, blame.what,
             blame.at, blame.by, blame.policy, _explanation(problem, place, message, blame),
         )  # fmt: skip
 

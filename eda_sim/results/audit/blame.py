@@ -12,21 +12,21 @@ somebody try again, is a setting as well (``policy``).
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from eda_sim.errors import SimulationError
-from eda_sim.results.audit.case import Case, rows
-from eda_sim.results.audit.routes import Leg, Route, Routes, Said, called_by
+from eda_sim.results.audit.routes import Leg, Route, Routes
 from eda_sim.results.audit.settings import Settings
+from eda_sim.results.audit.troubles import begun, troubles
+from eda_sim.results.case import Case, place_of, rows
 from eda_sim.results.meant import Place
+from eda_sim.results.record import Record
 from eda_sim.rules.incidents import INCIDENTS
+from eda_sim.rules.plan import CallNode, MessageNode, way_to
 from eda_sim.rules.unfolding import message_number
-from eda_sim.scenario.delivery import Deduplication
+from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy
 from eda_sim.scenario.faults import ServiceFault
-from eda_sim.scenario.steps import Call, Publish
-
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
+from eda_sim.scenario.steps import Publish
 
 # What an effect can be missing or late for without any incident.
 STILL_UNDER_WAY: Final = "still_under_way"
@@ -69,11 +69,12 @@ class Blame:
 class Judge:
     """Finds what is to blame, from the file of a request and the routes of its source."""
 
-    def __init__(self, run: "Run") -> None:
-        self._scenario = run.scenario
-        self._settings = Settings(run.scenario)
-        self._faults = rows(run.faults)
-        self._end = run.scenario.duration + run.scenario.drain
+    def __init__(self, record: Record) -> None:
+        scenario = record.scenario
+        self._scenario = scenario
+        self._settings = Settings(scenario)
+        self._faults = rows(record.faults)
+        self._end = scenario.duration + scenario.drain
 
     # -- missing --------------------------------------------------------------------
 
@@ -82,13 +83,13 @@ class Judge:
         route = routes.to(place)
         level = max((i for i, leg in enumerate(route) if _got_to(case, leg)), default=0)
         unit = _unit(route, level)
-        ways = {leg.message.number: leg.first for leg in route}
+        ways = {leg.message.said: leg.first for leg in route}
         last = _latest(
             trouble
-            for made in case.made(route[unit].message.number)
+            for made in case.made(route[unit].message.said)
             for trouble in (
-                *case.troubles(made.message, route[unit].service, ways),
-                *case.incidents(made.message, made.sender),
+                *troubles(case, made.message, route[unit].service, ways),
+                *case.incidents[made.message, made.sender],
             )
             if trouble.what not in _HARMLESS
         )
@@ -96,8 +97,7 @@ class Judge:
             return self._still_under_way(route[level], last)
         if last is None:
             raise SimulationError(
-                f"request {case.request}: {place.label!r} of {place.service!r} is missing for no "
-                "reason"
+                f"request {case.id}: {place.label!r} of {place.service!r} is missing for no reason"
             )
         policy = self._let_stand(case, routes, route[unit], last)
         return self._blame(case, routes, last, policy)
@@ -105,14 +105,14 @@ class Judge:
     def _goes_on(self, case: Case, legs: Iterable[Leg], last: Any) -> bool:
         """Say whether something on the way had not ended when the run did."""
         for leg in legs:
-            for made in case.made(leg.message.number):
+            for made in case.made(leg.message.said):
                 if isnan(made.accepted_at) and _is_in_outbox(case, leg, made):
                     return True
                 if case.is_under_way(made.message, leg.service):
                     # A caller without timeout waits to the end for what never arrives.
                     waits = last is not None and last.message in case.calls
                     return not (waits and last.what in _SILENT)
-        return not case.is_answered and last is None
+        return case.request.outcome == "unfinished" and last is None
 
     def _still_under_way(self, leg: Leg, last: Any) -> Blame:
         """Blame the end of the run, and the fault that outlives it if there is one."""
@@ -128,23 +128,21 @@ class Judge:
         settings = self._settings
         if leg.is_call:
             return self._retry_of(routes, leg, last)
-        made = case.made(leg.message.number)[-1]
+        made = case.made(leg.message.said)[-1]
         if last.message == made.message and last.service == made.sender:
             if last.what == "topic_full":
                 return settings.of_topic(leg.message.name, "when_full")
             return settings.of_broker("when_unreachable")
-        if settings.delivery(leg).guarantee == "at_most_once":
-            return settings.of_delivery(leg, "guarantee")
+        if _promised(leg).guarantee == "at_most_once":
+            return settings.of_delivery(leg.handling, "guarantee")
         if last.what in _FOR_GOOD:
-            return settings.of_delivery(leg, "dead_letter")
-        return settings.of_delivery(leg, "retry.max_attempts")
+            return settings.of_delivery(leg.handling, "dead_letter")
+        return settings.of_delivery(leg.handling, "retry.max_attempts")
 
     def _retry_of(self, routes: Routes, leg: Leg, trouble: Any) -> str:
         """Return how the call was to be tried again to which the trouble happened."""
-        said = routes.messages[message_number(trouble.message)]
-        if not isinstance(said.node.step, Call):
-            said = routes.messages[leg.message.number]
-        return self._settings.of_call(said.node, said.on, "retry")
+        node = routes.messages[message_number(trouble.message)]
+        return self._settings.of_step(node if isinstance(node, CallNode) else leg.message, "retry")
 
     # -- repeated -------------------------------------------------------------------
 
@@ -153,7 +151,7 @@ class Judge:
         route = routes.to(place)
         level = len(route) - 1
         before, after = first.message, again.message
-        until = case.begun(again)
+        until = begun(case, again)
         while before != after:
             until = max(case.messages[each].published_at for each in (before, after))
             before, after = case.messages[before].cause, case.messages[after].cause
@@ -164,8 +162,7 @@ class Judge:
             before, level = case.messages[before].cause, level - 1
         if last is None:
             raise SimulationError(
-                f"request {case.request}: {place.label!r} of {place.service!r} is repeated for no "
-                "reason"
+                f"request {case.id}: {place.label!r} of {place.service!r} is repeated for no reason"
             )
         return self._blame(case, routes, last, self._why_again(routes, route[level], last))
 
@@ -174,15 +171,14 @@ class Judge:
         if last.what == "redriven":
             return settings.of_redrive(leg.service, leg.message.name, last.at)
         if leg.is_call:
-            said = routes.messages[leg.message.number]
             if last.what == "doubled":  # nobody has repeated it
                 return settings.of_fault(last.fault)
-            return settings.of_call(said.node, said.on, "retry")
-        memory = settings.delivery(leg).deduplication
+            return settings.of_step(leg.message, "retry")
+        memory = _promised(leg).deduplication
         has_forgotten = memory is not None and memory != Deduplication()
         if has_forgotten or last.what == "doubled":
-            return settings.of_delivery(leg, "idempotent")
-        return settings.of_delivery(leg, "guarantee")
+            return settings.of_delivery(leg.handling, "idempotent")
+        return settings.of_delivery(leg.handling, "guarantee")
 
     # -- out of order ---------------------------------------------------------------
 
@@ -191,14 +187,14 @@ class Judge:
         leg = routes.to(place)[-1]
         last = _latest(
             trouble
-            for trouble in case.troubles(late.message, leg.service)
+            for trouble in troubles(case, late.message, leg.service)
             if late.said_at <= trouble.at <= late.done_at
         )
         if leg.is_call:
             policy = self._settings.of_service(leg.service, "workers")
         else:
-            gives_up = self._settings.delivery(leg).retry_topic
-            policy = self._settings.of_delivery(leg, "retry_topic" if gives_up else "ordered")
+            name = "retry_topic" if _promised(leg).retry_topic else "ordered"
+            policy = self._settings.of_delivery(leg.handling, name)
         if last is None:
             return Blame(SIDE_BY_SIDE, late.overtaken_at, policy, policy)
         return self._blame(case, routes, last, policy)
@@ -215,32 +211,31 @@ class Judge:
         if trouble.fault >= 0:
             return settings.of_fault(trouble.fault)
         if what in _OF_WORK:
-            return settings.of_work(service, message.name, trouble.label, _OF_WORK[what])
+            return settings.of_step(routes.works[place_of(trouble)], _OF_WORK[what])
         if what == "redriven":
             return settings.of_redrive(service, message.name, trouble.at)
-        said = routes.messages[message_number(trouble.message)]
-        fault = self._active_fault(called_by(said.node), message.published_at, trouble.at)
+        node = routes.messages[message_number(trouble.message)]
+        fault = self._active_fault(routes.needed[node], message.published_at, trouble.at)
         if fault is not None:
             return settings.of_fault(fault)
         if what in _OF_CALL:
-            return self._of_call(said, _OF_CALL[what])
+            return self._of_call(node, _OF_CALL[what])
         if what in _OF_SERVICE:
             return settings.of_service(service, _OF_SERVICE[what])
         if what == "topic_full":
             return settings.of_topic(message.name, "capacity")
-        handler = next(each for each in said.node.handlers if each.service.name == service)
-        return settings.of_delivery(Leg(said.node, handler, frozenset()), "ack_timeout")
+        handling = next(each for each in node.inside if each.owner == service)
+        return settings.of_delivery(handling, "ack_timeout")
 
-    def _of_call(self, said: Said, name: str) -> str:
+    def _of_call(self, node: MessageNode, name: str) -> str:
         """Return a setting of a call; a deadline may have come with a call further up."""
-        step = said.node.step
-        assert isinstance(step, Call)
-        if name == "propagate_deadline" or (name == "timeout" and step.timeout is None):
-            while not (isinstance(said.node.step, Call) and said.node.step.propagate_deadline):
-                assert said.because is not None
-                said = said.because
+        assert isinstance(node, CallNode)
+        if name == "propagate_deadline" or (name == "timeout" and node.step.timeout is None):
+            above = [handling.message for handling in way_to(node)]
+            calls = (each for each in (node, *reversed(above)) if isinstance(each, CallNode))
+            node = next(call for call in calls if call.step.propagate_deadline)
             name = "propagate_deadline"
-        return self._settings.of_call(said.node, said.on, name)
+        return self._settings.of_step(node, name)
 
     def _active_fault(self, services: set[str], begin: float, end: float) -> int | None:
         """Return the latest fault of one of these services that was active between two times."""
@@ -266,16 +261,22 @@ def _got_to(case: Case, leg: Leg) -> bool:
     return any(
         made.message in case.calls
         or not isnan(made.accepted_at)
-        or case.is_delivered(made.message)
+        or case.deliveries(made.message)
         or _is_in_outbox(case, leg, made)
-        for made in case.made(leg.message.number)
+        for made in case.made(leg.message.said)
     )
 
 
 def _is_in_outbox(case: Case, leg: Leg, made: Any) -> bool:
     step = leg.message.step
     in_outbox = isinstance(step, Publish) and step.outbox is not None
-    return in_outbox and not case.is_delivered(made.message)
+    return in_outbox and not case.deliveries(made.message)
+
+
+def _promised(leg: Leg) -> DeliveryPolicy:
+    """Return the delivery policy in force."""
+    assert leg.handling.policy is not None
+    return leg.handling.policy
 
 
 def _unit(route: Route, level: int) -> int:
@@ -301,7 +302,7 @@ def _before(case: Case, message: int, service: str, until: float) -> Any:
     """
     return _latest(
         trouble
-        for trouble in case.troubles(message, service)
+        for trouble in troubles(case, message, service)
         if trouble.at <= until
         and trouble.what != "held_up"
         and not (trouble.what in _SILENT and trouble.message == message)

@@ -1,146 +1,116 @@
 """The way from a client to a piece of work: which messages lead there, and what comes first.
 
-Read off the unfolding of a source. A leg is one message on the way with the handler that leads
-on; what that handler does first can keep a request from ever getting further.
+Read off the plan. A leg is one message on the way with the handling that leads on; what that
+does first can keep a request from ever getting further.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import assert_never
 
 from eda_sim.results.meant import Place
-from eda_sim.rules.unfolding import (
+from eda_sim.rules.plan import (
     BranchNode,
+    CallNode,
     HandlerNode,
     MessageNode,
     Node,
     ParallelNode,
+    PublicationNode,
+    Unfolding,
     WorkNode,
-    messages,
-    unfold,
+    handling_of,
+    walk,
+    way_to,
 )
-from eda_sim.scenario.scenario import Scenario
-from eda_sim.scenario.steps import Call
-from eda_sim.scenario.traffic import Traffic
 
 
 @dataclass(frozen=True, eq=False)
 class Leg:
-    """One message on the way, the handler that leads on, and the messages that this makes first."""
+    """One message on the way, how it is handled, and the messages that this makes first."""
 
-    message: MessageNode
-    handler: HandlerNode
+    handling: HandlerNode
     first: frozenset[int]
+
+    @property
+    def message(self) -> MessageNode:
+        """The message."""
+        return self.handling.message
 
     @property
     def service(self) -> str:
         """Who handles the message."""
-        return self.handler.service.name
+        return self.handling.owner
 
     @property
     def is_call(self) -> bool:
         """Whether whoever made the message waits for how it ends."""
-        return isinstance(self.message.step, Call)
+        return isinstance(self.message, CallNode)
 
 
 Route = tuple[Leg, ...]
 
 
-class Said(NamedTuple):
-    """A message of an unfolding, and the one whose handling makes it; None: a client does."""
-
-    node: MessageNode
-    because: "Said | None" = None
-
-    @property
-    def on(self) -> str | None:
-        """What its sender handles when making it."""
-        return None if self.because is None else self.because.node.name
-
-
 class Routes:
-    """The routes of one source of traffic, and all messages of its unfolding by number."""
+    """The routes of one source of traffic.
 
-    def __init__(self, scenario: Scenario, source: Traffic) -> None:
-        self._root = unfold(scenario, source)
-        self._routes: dict[Place, Route] = {}
-        self.messages = {said.node.number: said for said in _said(Said(self._root))}
+    Attributes:
+        messages: every message by its number.
+        works: every work by its place; of several with one label the first.
+        needed: for each message the services on which it depends how it ends: those that handle
+            it, and whom they call.
+    """
+
+    def __init__(self, unfolding: Unfolding) -> None:
+        self.messages = unfolding.messages
+        self.works: dict[Place, WorkNode] = {}
+        for node in unfolding.as_read:
+            if isinstance(node, WorkNode):
+                self.works.setdefault(Place.of(node), node)
+        self.needed = _needed(unfolding)
 
     def to(self, place: Place) -> Route:
         """Return the legs from the client to a work, at least one."""
-        if place not in self._routes:
-            self._routes[place] = next(_routes(self._root, place))
-        return self._routes[place]
+        work = self.works[place]
+        way = way_to(work)
+        then = [*(handling.message for handling in way[1:]), work]
+        return tuple(Leg(*leg) for leg in zip(way, map(_made_first, then), strict=True))
 
 
-def called_by(node: MessageNode) -> set[str]:
-    """Return the services on which the reply to a call depends: the callee, and whom it calls."""
-    services = set()
-    for handler in node.handlers:
-        services.add(handler.service.name)
-        for made in _made_by(handler.steps):
-            if isinstance(made.step, Call):
-                services |= called_by(made)
-    return services
+def _needed(unfolding: Unfolding) -> dict[MessageNode, set[str]]:
+    needed: dict[MessageNode, set[str]] = {message: set() for message in unfolding.messages}
+    for node in reversed(unfolding.as_read):  # what is inside a node before it
+        if isinstance(node, HandlerNode):
+            needed[node.message].add(node.owner)
+        elif isinstance(node, CallNode) and (handling := handling_of(node)) is not None:
+            needed[handling.message] |= needed[node]
+    return needed
 
 
-def _said(said: Said) -> Iterator[Said]:
-    yield said
-    for handler in said.node.handlers:
-        for made in _made_by(handler.steps):
-            yield from _said(Said(made, said))
+def _made_first(node: Node) -> frozenset[int]:
+    """Return the numbers of all messages that are made before a node, and its own."""
+    before = [each for step in _before(node) for each in walk(step)]
+    return frozenset(each.said for each in (*before, node) if isinstance(each, MessageNode))
 
 
-def _routes(node: MessageNode, place: Place) -> Iterator[Route]:
-    for handler in node.handlers:
-        if node.number == place.number and handler.service.name == place.service:
-            yield (Leg(node, handler, frozenset(_before(handler.steps, place))),)
-        for following in _made_by(handler.steps):
-            for rest in _routes(following, place):
-                yield (Leg(node, handler, frozenset(_before(handler.steps, following))), *rest)
+def _before(node: Node) -> Iterator[Node]:
+    """Yield the steps before a node in its handling, the nearest last."""
+    parent = node.parent
+    if parent is None or isinstance(node, HandlerNode):
+        return
+    yield from _before(parent)
+    steps = _in_turn(parent, node)
+    yield from steps[: steps.index(node)]
 
 
-def _made_by(steps: Sequence[Node]) -> Iterator[MessageNode]:
-    """Yield the messages that a handler itself makes."""
-    for step in steps:
-        if isinstance(step, MessageNode):
-            yield step
-        for inner in _inside(step):
-            yield from _made_by(inner)
-
-
-def _inside(step: Node) -> tuple[tuple[Node, ...], ...]:
-    if isinstance(step, ParallelNode):
-        return tuple((each,) for each in step.steps)
-    return (step.then, step.otherwise) if isinstance(step, BranchNode) else ()
-
-
-def _before(steps: Sequence[Node], target: Place | MessageNode) -> Iterator[int]:
-    """Yield the numbers of all messages that are made before the target, and its own."""
-    for step in steps:
-        if _is(step, target):
-            if isinstance(step, MessageNode):
-                yield step.number
-            return
-        way = next((inner for inner in _inside(step) if _holds(inner, target)), None)
-        if way is not None:
-            yield from _before(way, target)
-            return
-        yield from (message.number for message in _all_messages(step))
-
-
-def _is(step: Node, target: Place | MessageNode) -> bool:
-    if isinstance(target, MessageNode):
-        return step is target
-    return isinstance(step, WorkNode) and step.step.label == target.label
-
-
-def _holds(steps: Sequence[Node], target: Place | MessageNode) -> bool:
-    return any(
-        _is(step, target) or any(_holds(inner, target) for inner in _inside(step)) for step in steps
-    )
-
-
-def _all_messages(step: Node) -> Iterator[MessageNode]:
-    for node in _made_by([step]):
-        yield from messages(node)
+def _in_turn(parent: Node, node: Node) -> Sequence[Node]:
+    """Return what is done one after another in a node, on the way that holds one of them."""
+    match parent:
+        case HandlerNode():
+            return parent.inside
+        case BranchNode():
+            return parent.then if node in parent.then else parent.otherwise
+        case ParallelNode() | CallNode() | PublicationNode() | WorkNode():
+            return (node,)
+        case _:
+            assert_never(parent)

@@ -4,17 +4,19 @@ So an audit does not only name what was decided, but also what to change.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, assert_never
 
-from eda_sim.results.audit.routes import Leg
-from eda_sim.rules.unfolding import MessageNode
-from eda_sim.scenario.delivery import DeliveryPolicy
-from eda_sim.scenario.messages import name_of
+from eda_sim.rules.plan import (
+    BranchNode,
+    CallNode,
+    HandlerNode,
+    ParallelNode,
+    PublicationNode,
+    StepNode,
+    WorkNode,
+)
+from eda_sim.scenario.broker import Broker
 from eda_sim.scenario.scenario import Scenario
-from eda_sim.scenario.steps import AnyStep, Branch, Parallel, Work
-
-if TYPE_CHECKING:
-    from eda_sim.scenario.broker import Broker
 
 
 class Settings:
@@ -58,38 +60,20 @@ class Settings:
         return said(f"broker.topics.{message}.{name}", getattr(self._broker.topics[message], name))
 
     @property
-    def _broker(self) -> "Broker":
+    def _broker(self) -> Broker:
         assert self._scenario.broker is not None
         return self._scenario.broker
 
-    def delivery(self, leg: Leg) -> DeliveryPolicy:
-        """The delivery policy of a subscriber."""
-        return leg.handler.handler.delivery or self._broker.delivery
-
-    def of_delivery(self, leg: Leg, name: str) -> str:
-        """A setting of the delivery policy of a subscriber, ``retry.max_attempts`` included."""
-        own = leg.handler.handler.delivery is not None
-        where = f"{leg.service}.{leg.message.name}" if own else "broker"
-        value: Any = self.delivery(leg)
+    def of_delivery(self, handling: HandlerNode, name: str) -> str:
+        """A setting of the delivery policy in force, ``retry.max_attempts`` included."""
+        value: Any = handling.policy
         for part in name.split("."):
             value = getattr(value, part)
-        return said(f"{where}.delivery.{name}", value)
+        return said(f"{handling.says}.{name}", value)
 
-    def of_call(self, node: MessageNode, on: str | None, name: str) -> str:
-        """A setting of a call; ``on`` is the message that its caller handles, None for clients."""
-        if on is None:
-            return said(f"{node.owner}.message.{name}", getattr(node.step, name))
-        return self._of_step(node.owner, on, node.step, name)
-
-    def of_work(self, service: str, on: str, label: str, name: str) -> str:
-        """A setting of a work."""
-        steps = self._scenario.service(service).handlers[on].steps
-        work = next(step for step in _all(steps) if isinstance(step, Work) and step.label == label)
-        return self._of_step(service, on, work, name)
-
-    def _of_step(self, service: str, on: str, step: AnyStep, name: str) -> str:
-        steps = self._scenario.service(service).handlers[on].steps
-        return said(f"{service}.{on}{_way(steps, step)}.{name}", getattr(step, name))
+    def of_step(self, node: StepNode, name: str) -> str:
+        """A setting of a step."""
+        return said(f"{path_to(node)}.{name}", getattr(node.step, name))
 
 
 def said(path: str, value: object) -> str:
@@ -101,36 +85,37 @@ def said(path: str, value: object) -> str:
     return f"{path} = {value!r}"
 
 
-def _all(steps: Sequence[AnyStep]) -> list[AnyStep]:
-    return [each for step in steps for each in (step, *_all(_inner(step)))]
+def path_to(node: StepNode) -> str:
+    """Return how a path of ``Scenario.replace`` leads to a step."""
+    match node.parent:
+        case None:
+            return f"{node.owner}.message"
+        case HandlerNode() as handling:
+            return f"{handling.owner}.{handling.message.name}{_token(handling.inside, node)}"
+        case ParallelNode() as parallel:
+            return f"{path_to(parallel)}.steps{_token(parallel.inside, node)}"
+        case BranchNode() as branch:
+            way = "then" if node in branch.then else "otherwise"
+            return f"{path_to(branch)}.{way}{_token(getattr(branch, way), node)}"
+        case CallNode() | PublicationNode() | WorkNode() as parent:
+            raise AssertionError(f"no step can be right inside {parent!r}")
+        case parent:
+            assert_never(parent)
 
 
-def _inner(step: AnyStep) -> tuple[AnyStep, ...]:
-    if isinstance(step, Parallel):
-        return tuple(step.steps)
-    return (*step.then, *step.otherwise) if isinstance(step, Branch) else ()
+def _token(steps: Sequence[StepNode], step: StepNode) -> str:
+    """Return a step as a path names it: by its name, or by its position if that is not enough."""
+    name, names = _name(step), [_name(each) for each in steps]
+    return f"[{steps.index(step) if name is None or names.count(name) > 1 else name}]"
 
 
-def _way(steps: Sequence[AnyStep], target: AnyStep) -> str:
-    """Return how a path leads from steps to one of them, or of those inside them."""
-    for position, step in enumerate(steps):
-        names = [_name(each) for each in steps]
-        token = f"[{_name(step)}]" if names.count(_name(step)) == 1 else f"[{position}]"
-        if step is target:
-            return token
-        if isinstance(step, Parallel) and _holds(step.steps, target):
-            return f"[{position}].steps{_way(step.steps, target)}"
-        for room in ("then", "otherwise") if isinstance(step, Branch) else ():
-            if _holds(getattr(step, room), target):
-                return f"{token}.{room}{_way(getattr(step, room), target)}"
-    raise AssertionError(f"{target!r} is none of {steps!r}")
-
-
-def _holds(steps: Sequence[AnyStep], target: AnyStep) -> bool:
-    return any(step is target for step in _all(steps))
-
-
-def _name(step: AnyStep) -> str:
-    if isinstance(step, (Work, Branch)):
-        return step.label
-    return "" if isinstance(step, Parallel) else name_of(step)
+def _name(node: StepNode) -> str | None:
+    match node:
+        case WorkNode() | BranchNode():
+            return node.step.label
+        case CallNode() | PublicationNode():
+            return node.name
+        case ParallelNode():
+            return None
+        case _:
+            assert_never(node)

@@ -8,6 +8,7 @@ later. So a service appended to a scenario changes no number and no place of the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from operator import attrgetter
 from typing import assert_never
@@ -46,6 +47,7 @@ class Unfolding:
         root: the message of a request.
         nodes: every node by its number.
         as_read: every node, each before what is inside it.
+        messages: every message by its number among them, ``said``.
     """
 
     position: int
@@ -53,6 +55,10 @@ class Unfolding:
     root: MessageNode
     nodes: tuple[Node, ...]
     as_read: tuple[Node, ...]
+
+    @cached_property
+    def messages(self) -> tuple[MessageNode, ...]:
+        return tuple(node for node in self.nodes if isinstance(node, MessageNode))
 
 
 def unfold(scenario: Scenario, position: int) -> Unfolding:

@@ -2,8 +2,9 @@
 
 A journey is read off the tables of a run. Every step but the first names the
 step that it came from, so the steps form a tree that begins with the client, and
-their order is causal even where several share one instant. ``story`` builds it;
-the sequence diagrams in ``views`` are drawn from its arrows and activities.
+their order is causal even where several share one instant. ``telling`` reads the
+tables, ``story`` keeps what is told; the sequence diagrams in ``views`` are drawn
+from its arrows and activities.
 
 What the tables do not keep is not made up. A call that is tried again has one
 row for all its tries, so a later try's departure is known only where the timeout
@@ -14,47 +15,16 @@ call: its step says when it left.
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from eda_sim.errors import InvalidInput
+from eda_sim.results.case import cases
+from eda_sim.results.journey.mermaid import as_mermaid
+from eda_sim.results.journey.story import Activity, Arrow
+from eda_sim.results.journey.telling import Telling
+from eda_sim.results.record import Record
 from eda_sim.results.words import seconds_text
-
-if TYPE_CHECKING:
-    from eda_sim.results.run import Run
-
-
-class Arrow(NamedTuple):
-    """Something on its way between two participants; times in seconds since the run's start.
-
-    ``kind`` is ``call``, ``reply``, ``publish`` or ``send`` (to the broker), or
-    ``deliver`` (from it). ``outcome`` is that of a reply's attempt, else empty.
-    """
-
-    kind: str
-    name: str
-    sender: str
-    receiver: str
-    departs: float
-    arrives: float
-    attempt: int
-    outcome: str
-
-
-class Activity(NamedTuple):
-    """A worker that handles a message; times in seconds since the run's start.
-
-    ``works`` are the labels of what it completed. ``ends`` is NaN if the run ended first.
-    """
-
-    who: str
-    name: str
-    attempt: int
-    begins: float
-    ends: float
-    outcome: str
-    works: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,6 +91,19 @@ class Journey:
         head = "<tr><th>after</th><th>who</th><th>what</th></tr>"
         return f"<p>{escape(self.title)}</p><table>{head}{rows}</table>"
 
+    def to_mermaid(self) -> str:
+        """Return it as Mermaid text, which JupyterLab and many sites draw.
+
+        Every arrow is a line: ``->>`` a call, ``-->>`` a reply (``--x`` one that came too late),
+        ``-)`` what goes to the broker, ``--)`` what it delivers.
+
+        >>> from eda_sim import order_chain, simulate
+        >>> journey = simulate(order_chain(duration=5, warmup=0), seed=7).journey(0)
+        >>> print(journey.to_mermaid().splitlines()[0])
+        sequenceDiagram
+        """
+        return as_mermaid(self.participants, self.steps, self.arrows, self.activities)
+
     def _columns(self) -> list[tuple[str, str, str]]:
         after = [seconds_text(seconds) for seconds in self.steps["after"]]
         width, widest = max(map(len, after)), max(map(len, self.participants))
@@ -139,38 +122,30 @@ def _sentence(step: object) -> str:
     return f"{text} ({note})" if note else text
 
 
-def journey(run: "Run", request: int) -> Journey:
-    """Return the causal story of one request of ``run``.
-
-    Raises:
-        InvalidInput: if the run has no such request.
-    """
-    from eda_sim.results.story import Story
-
-    found = run.requests.index[run.requests["request"] == request]
-    if isinstance(request, bool) or len(found) != 1:
-        raise InvalidInput(_unknown(run, request))
-    row = run.requests.loc[found[0]]
-    judged = run.ledger().loc[found[0]]
-    story = Story(run, int(request))
+def journey(record: Record, ledger: pd.DataFrame, request: int) -> Journey:
+    """See ``Run.journey``."""
+    judged = ledger[ledger["request"] == request]
+    if isinstance(request, bool) or len(judged) != 1:
+        raise InvalidInput(_unknown(record.requests["request"], request))
+    (case,) = cases(record, [request])
+    row, story = case.request, Telling(record.plan, case).story
     return Journey(
         request=int(request),
-        source=str(row["source"]),
-        outcome=str(row["outcome"]),
-        verdict=str(judged["verdict"]),
-        started_at=float(row["started_at"]),
-        answered_at=float(row["answered_at"]),
-        completed_at=float(judged["completed_at"]),
+        source=row.source,
+        outcome=row.outcome,
+        verdict=str(judged["verdict"].iloc[0]),
+        started_at=row.started_at,
+        answered_at=row.answered_at,
+        completed_at=float(judged["completed_at"].iloc[0]),
         participants=story.participants(),
         arrows=tuple(story.arrows),
         activities=tuple(story.activities),
-        steps=story.table(float(row["started_at"])),
+        steps=story.table(row.started_at),
     )
 
 
-def _unknown(run: "Run", request: object) -> str:
+def _unknown(ids: pd.Series, request: object) -> str:
     rule = f"request must be the id of one of the run's requests, got {request!r}"
-    if run.requests.empty:
+    if ids.empty:
         return f"{rule}: the run has none, let it last longer"
-    ids = run.requests["request"]
     return f"{rule}: take one from run.requests, such as {ids.iloc[0]} or {ids.iloc[-1]}"

@@ -1,0 +1,64 @@
+"""What went wrong on the way to a work, and which of the works done were too many."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from eda_sim.results.case import Case, grouped
+from eda_sim.results.meant import Place
+from eda_sim.rules.unfolding import message_number
+
+NOWHERE: Mapping[int, frozenset[int]] = {}
+
+
+def troubles(
+    case: Case, message: int, service: str, ways: Mapping[int, frozenset[int]] = NOWHERE
+) -> Iterator[Any]:
+    """Yield what went wrong while a service handled a message.
+
+    That is what happened to the message there, and to those that were made for it and on
+    which the handler depends: its calls, with all that these depend on, and what it could
+    not hand over to the broker. ``ways`` narrows what is made for messages of such numbers.
+    """
+    yield from case.incidents[message, service]
+    way = ways.get(message_number(message))
+    for made in case.caused[message, service]:
+        if way is not None and message_number(made.message) not in way:
+            continue
+        call = case.calls.get(made.message)
+        if call is not None:
+            yield from troubles(case, call.message, call.service, ways)
+        else:
+            yield from case.incidents[made.message, service]
+
+
+def again(case: Case, place: Place, meant: int) -> list[tuple[Any, Any]]:
+    """Return each effect of a place that is one too many, after the one that it repeats.
+
+    What is done for a message beyond what is meant repeats what was done for it; what is
+    done for a message that was made again repeats what was done for the first.
+    """
+    effects = case.effects_at(place)
+    by_message = grouped(effects, lambda effect: effect.message)
+    pairs: list[tuple[Any, Any]] = []
+    for done in by_message.values():
+        pairs += zip(done, done[meant:], strict=False)
+        if done[0].message != effects[0].message:
+            pairs += [(effects[0], effect) for effect in done[:meant]]
+    pairs.sort(key=lambda pair: pair[1].at)
+    too_many = len(effects) - meant
+    return pairs[len(pairs) - too_many :] if too_many > 0 else []
+
+
+def begun(case: Case, effect: Any) -> float:
+    """Return until when something may have led to the attempt that had an effect.
+
+    That is when the attempt came to wait; of a first one it may be any time before the effect,
+    for another attempt may have been quicker.
+    """
+    attempts = (
+        row
+        for row in case.attempts[effect.message, effect.service]
+        if row.started_at <= effect.at and not row.ended_at < effect.at
+    )
+    last = max(attempts, key=lambda row: row.started_at)
+    return float(last.queued_at if last.attempt > 1 else effect.at)
