@@ -25,7 +25,7 @@ from eda_sim.rules.tables import (
     DELIVERY_OUTCOMES,
     REQUEST_OUTCOMES,
 )
-from eda_sim.rules.unfolding import request_id
+from eda_sim.rules.identity import request_id
 from eda_sim.scenario.traffic import Traffic
 from tests.strategies import apart, scenarios
 from tests.worlds import everything, fingerprint

@@ -22,7 +22,6 @@ from eda_sim import (
     simulate,
 )
 from eda_sim.results.overtaking import overtaken
-from eda_sim.rules.unfolding import message_number
 
 
 def world(
@@ -125,7 +124,6 @@ def test_overtaking_agrees_with_looking_at_every_pair(seed: int) -> None:
     )  # fmt: skip
     run = simulate(busy, seed)
     merged = run.effects.merge(run.messages, on=["message", "request"])
-    merged["number"] = message_number(merged["message"].to_numpy())
     merged["said"] = merged["accepted_at"].fillna(merged["published_at"])
     found: set[tuple[int, str, str]] = set()
     for _, queue in merged.groupby(["service", "label", "name", "key"], observed=True):

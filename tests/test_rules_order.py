@@ -4,44 +4,57 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eda_sim.rules.order import Rank, request_turn, turn
+from eda_sim.errors import SimulationError
+from eda_sim.rules.identity import (
+    MOST_AGAIN,
+    MOST_SOURCES,
+    message_id,
+    message_made_again,
+    number_of,
+    request_id,
+    source_of,
+)
+from eda_sim.rules.order import MOST_NODES, REQUEST_BITS, Rank, request_turn, turn
 from eda_sim.rules.tables import DELIVERIES, TABLES, TYPECODES, Table
-from eda_sim.rules.unfolding import MOST_MESSAGES, message_id, request_id
 
 ranks = st.sampled_from(list(Rank))
-requests = st.builds(request_id, st.integers(0, 200), st.integers(0, 10**9 - 1))
-places = st.integers(0, 2**16 - 1)
-dues = st.tuples(ranks, requests, places)
+requests = st.builds(request_id, st.integers(0, MOST_SOURCES - 1), st.integers(0, 10**9 - 1))
+nodes = st.integers(0, MOST_NODES - 1)
+dues = st.tuples(ranks, requests, nodes)
 
 
 @given(dues, dues)
-def test_turns_go_by_rank_then_request_then_place(
+def test_turns_go_by_rank_then_request_then_node(
     one: tuple[Rank, int, int], other: tuple[Rank, int, int]
 ) -> None:
     """One integer compares as the three things that it stands for."""
 
     def as_turn(due: tuple[Rank, int, int]) -> int:
-        rank, request, place = due
-        return turn(rank, place) + request_turn(request)
+        rank, request, node = due
+        return turn(rank, node) + request_turn(request)
 
     assert (as_turn(one) < as_turn(other)) == (one < other)
 
 
-def test_every_turn_comes_after_what_follows_at_once() -> None:
-    """SimPy's own priorities are 0 and 1: the least turn is greater."""
-    assert min(turn(rank) for rank in Rank) > 1
+def test_a_turn_fits_into_64_bits() -> None:
+    """The last turn that there can be: 6 bits of rank, 42 of request, 16 of node."""
+    last = turn(max(Rank), MOST_NODES - 1) + request_turn(2**REQUEST_BITS - 1)
+    assert last < 2**64
+    assert max(Rank) < 2**6
 
 
-messages = st.tuples(requests, st.integers(0, MOST_MESSAGES - 1), st.integers(0, 999))
+@given(requests, nodes, st.integers(0, MOST_AGAIN - 1))
+def test_ids_can_be_taken_apart(request: int, node: int, again: int) -> None:
+    """A request knows its source; no two messages share an id, and all fit into 63 bits."""
+    assert request_id(source_of(request), number_of(request)) == request < 2**REQUEST_BITS
+    first, later = message_id(request, node), message_made_again(request, again)
+    assert request * 10**6 <= first < later < (request + 1) * 10**6 <= 2**63
 
 
-@given(messages, messages)
-def test_message_ids_order_by_request_number_and_repetition(
-    one: tuple[int, int, int], other: tuple[int, int, int]
-) -> None:
-    """Two messages never share an id, and ids fit into 64 bits."""
-    assert (message_id(*one) < message_id(*other)) == (one < other)
-    assert message_id(*one) < 2**63
+def test_a_request_that_makes_messages_again_and_again_says_so() -> None:
+    """There are 900,000 ids for the messages that one request makes again, and no more."""
+    with pytest.raises(SimulationError, match=r"request 7 made 900,000 messages again"):
+        message_made_again(7, MOST_AGAIN)
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

@@ -1,6 +1,7 @@
 """The books of a service: its rows in the table of attempts.
 
-A row is opened when a job begins to wait, and completed when the attempt is over.
+A row is opened when a job begins to wait. It is complete when its sender has heard how the
+attempt ended, or will never hear.
 """
 
 from eda_sim.engine.clock import Clock
@@ -10,9 +11,14 @@ from eda_sim.engine.recorder import NEVER, NOBODY, OPEN, Recorder
 from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.tables import ATTEMPTS
 
-_INSTANCE, _WORKER, _STARTED_AT, _ENDED_AT, _OUTCOME = ATTEMPTS.positions(
-    "instance", "worker", "started_at", "ended_at", "outcome"
+_INSTANCE, _WORKER, _STARTED_AT, _ENDED_AT, _OUTCOME, _HEARD_AT = ATTEMPTS.positions(
+    "instance", "worker", "started_at", "ended_at", "outcome", "heard_at"
 )
+
+
+def heard(job: Job, at: float) -> None:
+    """Write down when the sender of an attempt heard how it had ended; NaN: never."""
+    job.row[_HEARD_AT] = at
 
 
 class Books:
@@ -24,6 +30,7 @@ class Books:
         self._record = recorder.attempts.add
         self._note = incidents.note
         self._codes = recorder.codes
+        self._unfinished = recorder.codes[Outcome.UNFINISHED]
 
     def queued(self, job: Job) -> None:
         """A job begins to wait."""
@@ -36,9 +43,11 @@ class Books:
             NOBODY,
             job.handling.name,
             job.attempt,
+            job.sent_at,
             now,
             NEVER,
             NEVER,
+            self._unfinished,
             OPEN,
         ]
         self._record(job.row)
@@ -59,6 +68,7 @@ class Books:
     def withdrawn(self, job: Job) -> None:
         """Nobody needs the attempt any more."""
         self.ended(job, Outcome.WITHDRAWN)
+        job.row[_HEARD_AT] = NEVER
 
     def expired(self, job: Job) -> Outcome:
         """Nobody waits for this call any more: it is not begun."""

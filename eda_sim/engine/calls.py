@@ -10,6 +10,7 @@ from typing import Any
 
 from simpy import Event, Interrupt
 
+from eda_sim.engine.books import heard
 from eda_sim.engine.clock import Callback
 from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.job import Handling, Job, Performance
@@ -58,7 +59,9 @@ class CallAttempt(Job):
 
     def settle(self, outcome: Outcome) -> None:
         """Send the reply on its way, unless nobody waits for it."""
-        if outcome is not Outcome.EXPIRED:
+        if outcome is Outcome.EXPIRED:
+            heard(self, NEVER)
+        else:
             self._call.send_back(self, outcome)
 
     def crashed(self) -> None:
@@ -66,7 +69,7 @@ class CallAttempt(Job):
         self._call.send_back(self, Outcome.FAILED)
 
     def answer(self, outcome: Outcome) -> None:
-        """Give the caller an answer, unless it has one: a late reply finds nobody."""
+        """Give the caller an answer, unless it has one."""
         if not self.reply.triggered:
             self.reply.succeed(outcome)
 
@@ -96,7 +99,7 @@ class CallStep:
         self.clock = stage.clock
         self.callee = callee
         self.handling = handling
-        self._number = node.said
+        self._node = node.number
         self._timeout = step.timeout
         self._propagates_deadline = step.propagate_deadline
         self._retry = step.retry or _ONCE
@@ -202,6 +205,7 @@ class CallStep:
 
     def _send(self, attempt: CallAttempt, patience: float | None) -> None:
         clock, request = self.clock, attempt.request
+        attempt.sent_at = clock.now
         if patience is not None:
             clock.after(
                 patience,
@@ -222,6 +226,7 @@ class CallStep:
             # The second arrival is an attempt like any other, but nobody awaits its reply.
             tries = fold(attempt.tries, 2)
             twin = CallAttempt(self, request, attempt.message, tries, 1, attempt.deadline)
+            twin.sent_at = clock.now
             self._travel(
                 link,
                 self._there(request.number, attempt.tries),
@@ -232,13 +237,20 @@ class CallStep:
 
     def send_back(self, attempt: CallAttempt, outcome: Outcome) -> None:
         """Let a reply travel back to the caller."""
-        self._travel(
+        arrives = self._travel(
             self._link_back,
             self._back(attempt.request.number, attempt.tries),
             self._replies,
             attempt,
-            lambda _: attempt.answer(outcome),
+            lambda _: self._reply(attempt, outcome),
         )
+        if not arrives:
+            heard(attempt, NEVER)
+
+    def _reply(self, attempt: CallAttempt, outcome: Outcome) -> None:
+        """A reply has reached the caller; a late one finds nobody who waits for it."""
+        heard(attempt, self.clock.now)
+        attempt.answer(outcome)
 
     def _travel(
         self,
@@ -247,18 +259,19 @@ class CallStep:
         turn: int,
         attempt: CallAttempt,
         arrive: Callback,
-    ) -> None:
-        """Let a message cross the network; on a troubled link it may never arrive."""
+    ) -> bool:
+        """Let a message cross the network; say whether it will arrive, on a troubled link."""
         request = attempt.request
         if link is not None:
             stopped = link.stops(request.number, attempt.tries)
             if stopped is not None:
                 self._incident(how_stopped(stopped), attempt, stopped)
-                return
+                return False
             for condition, delay in link.holds_up(request.number, attempt.tries):
                 self._incident("held_up", attempt, condition)
                 latency += delay
         self.clock.travel(latency, turn + request.turn, attempt.attempt, arrive)
+        return True
 
     def _incident(self, what: str, call: CallAttempt, by: Condition | None = None) -> None:
         fault = NO_FAULT if by is None else by.number
@@ -277,11 +290,12 @@ class CallStep:
         return self.clock.wait_until(due, self._due + request.turn, attempt)
 
     def _make_message(self, request: Request, tries: int, cause: int) -> int:
-        message = request.message(self._number, tries)
+        message = request.message(self._node, tries)
         self._record_message(
             [
                 message,
                 request.id,
+                self._node,
                 self.handling.name,
                 self._command,
                 self._caller,

@@ -8,6 +8,7 @@ most once, it is acknowledged before, and whatever then goes wrong is lost.
 
 from simpy import Event
 
+from eda_sim.engine.books import heard
 from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.job import Job
 from eda_sim.engine.lanes import Lane
@@ -41,6 +42,7 @@ class Delivery:
         "message",
         "queue",
         "request",
+        "sent_at",
         "state",
         "terms",
         "tries",
@@ -56,6 +58,7 @@ class Delivery:
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
         self.forgiven = 0  # attempts that a redrive has made forgotten
+        self.sent_at = terms.clock.now
         self.waiting: DeliveryAttempt | None = None
         self.queue = queue
         self.lane: Lane | None = None
@@ -68,7 +71,7 @@ class Delivery:
         terms = self.terms
         self.state = self.state["available"]
         self._row[_AVAILABLE_AT] = terms.clock._now
-        self.queue.arrive(self._next_attempt())
+        self.queue.arrive(self._next_attempt(self.sent_at))
 
     def doubled(self) -> "Delivery":
         """Return a second arrival of the same message: nobody counts it, but it is handled."""
@@ -89,9 +92,10 @@ class Delivery:
         """It never arrives, and nobody sends it again."""
         self._end("discarded", self.terms.clock.now)
 
-    def _next_attempt(self) -> "DeliveryAttempt":
+    def _next_attempt(self, sent_at: float | None = None) -> "DeliveryAttempt":
+        """Return another attempt; but for the first it is the broker's from now on."""
         self.attempts += 1
-        attempt = DeliveryAttempt(self)
+        attempt = DeliveryAttempt(self, self.terms.clock.now if sent_at is None else sent_at)
         if self.terms.remembers:
             self.waiting = attempt
         return attempt
@@ -111,12 +115,16 @@ class Delivery:
 
     def settle(self, attempt: "DeliveryAttempt", outcome: Outcome, handled_at: float) -> None:
         """An attempt is over: done, to be tried again, or given up."""
-        link = self.terms.ack_link
+        terms = self.terms
+        link = terms.ack_link
         unheard = None if link is None else link.stops(self.request.number, attempt.tries)
-        if unheard is not None and not self.terms.at_most_once:
+        if unheard is not None and not terms.at_most_once:
             self.incident("acknowledgement_lost", attempt.attempt, unheard)
+            heard(attempt, NEVER)
             self._unheard(attempt)
             return
+        # At most once, the broker had heard before anything was done.
+        heard(attempt, attempt.started_at if terms.at_most_once else terms.clock.now)
         if outcome is Outcome.OK:
             if self.state is HANDLING:
                 self._end("acknowledged", handled_at)
@@ -138,7 +146,7 @@ class Delivery:
         if not is_current or terms.ack_timeout is not None:
             return
         self.state = self.state["acknowledgement lost"]
-        if attempt.row[_STARTED_AT] < terms.clock.now:
+        if attempt.started_at < terms.clock.now:
             self._redeliver(attempt)
         else:  # what takes no time would be done again for ever, and time never go on
             turn = terms.due + self.request.turn
@@ -152,8 +160,12 @@ class Delivery:
         """The instance died: the broker sees the connection break, or waits for its timeout."""
         terms = self.terms
         if terms.at_most_once:
+            heard(attempt, attempt.started_at)
             self._end(terms.given_up, terms.clock.now)
-        elif terms.ack_timeout is None:
+        elif terms.ack_timeout is not None:
+            heard(attempt, NEVER)
+        else:
+            heard(attempt, terms.clock.now)
             self.state = self.state["crashed"]
             self.queue.come_back(self._next_attempt(), attempt.queued_at)
 
@@ -264,7 +276,7 @@ class DeliveryAttempt(Job):
 
     __slots__ = ("_handled_at", "delivery", "needs_acknowledgement")
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, sent_at: float) -> None:
         terms = delivery.terms
         number = delivery.attempts
         # Written out instead of super().__init__(): there is one for each attempt.
@@ -273,9 +285,16 @@ class DeliveryAttempt(Job):
         self.message = delivery.message
         self.tries = fold(delivery.tries, number)
         self.attempt = number
+        self.sent_at = sent_at
         self.delivery = delivery
         self._handled_at: float | None = None
         self.needs_acknowledgement = terms.acknowledges
+
+    @property
+    def started_at(self) -> float:
+        """When a worker began with it."""
+        at: float = self.row[_STARTED_AT]
+        return at
 
     def dispatched(self) -> None:
         """A worker has taken it."""

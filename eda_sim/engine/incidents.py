@@ -11,6 +11,7 @@ from eda_sim.engine.request import Request
 from eda_sim.rules.incidents import INCIDENTS
 
 NO_FAULT: Final = -1
+NO_WORK: Final = -1
 
 
 class Incidents:
@@ -28,11 +29,14 @@ class Incidents:
         request: Request,
         service: int,
         attempt: int = NOBODY,
-        *,
-        label: str = "",
         fault: int = NO_FAULT,
+        node: int = NO_WORK,
+        label: str = "",
     ) -> None:
-        """Write down that ``what`` happened now to one try of a message at a ``service``."""
+        """Write down that ``what`` happened now to one try of a message at a ``service``.
+
+        ``node`` and ``label`` are those of the work that failed.
+        """
         assert what in INCIDENTS
         self._record(
             [
@@ -41,6 +45,7 @@ class Incidents:
                 service,
                 attempt,
                 self._code(what),
+                node,
                 self._code(label),
                 fault,
                 self._clock.now,

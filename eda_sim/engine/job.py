@@ -39,7 +39,16 @@ class Handling:
 class Job:
     """One message for one handler, while it waits and while it is handled."""
 
-    __slots__ = ("attempt", "handling", "message", "queued_at", "request", "row", "tries")
+    __slots__ = (
+        "attempt",
+        "handling",
+        "message",
+        "queued_at",
+        "request",
+        "row",
+        "sent_at",
+        "tries",
+    )
 
     is_call = False
     needs_acknowledgement = False
@@ -53,6 +62,7 @@ class Job:
         self.message = message
         self.tries = tries
         self.attempt = attempt
+        self.sent_at = 0.0
         self.queued_at = 0.0
         self.row: Row = []  # of the attempts table
 

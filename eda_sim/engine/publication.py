@@ -44,7 +44,7 @@ class PublicationStep:
         publish = node.address.of("publish")
         self._clock = stage.clock
         self._memory = memory
-        self._number = node.said
+        self._node = node.number
         self._latency = times(stage.luck, broker.publish, *publish)
         self._turn = node.accepted
         self._again = node.is_due
@@ -77,10 +77,11 @@ class PublicationStep:
     def publish(self, request: Request, tries: int, cause: int = NOBODY) -> Performance:
         """Hand the message over, wait until it is accepted, and go on."""
         published_at = self._clock.now
-        message = request.message(self._number, tries)
+        message = request.message(self._node, tries)
         row = [
             message,
             request.id,
+            self._node,
             self._name,
             self._kind,
             self._sender,

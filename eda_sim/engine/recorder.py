@@ -99,7 +99,7 @@ class Recorder:
         self.requests = Rows(REQUESTS, unfinished)
         self.messages = Rows(MESSAGES, NEVER)
         self.calls = Rows(CALLS, unfinished)
-        self.attempts = Rows(ATTEMPTS, unfinished)
+        self.attempts = Rows(ATTEMPTS, NEVER)
         self.effects = Rows(EFFECTS, NEVER)
         self.deliveries = Rows(DELIVERIES, self.codes[Outcome.PENDING])
         self.faults = Rows(FAULTS, NEVER)

@@ -47,6 +47,7 @@ class WorkStep:
         if work.permanent:
             self._permanent = Chance(luck.stream(*address.of("permanent")), work.permanent)
         self._troubles = stage.network.of_work(node)
+        self._node = node.number
         self._turn = node.ends
         self._work = work
         self._label = stage.recorder.names.code(work.label)
@@ -73,12 +74,22 @@ class WorkStep:
             if memory.knows(job.message, self):  # another attempt was quicker
                 return Outcome.OK
             memory.note(job.message, self)
-        self._record([request.id, job.message, self._name, self._label, self._clock._now, NEVER])
+        self._record(
+            [
+                request.id,
+                job.message,
+                self._node,
+                self._name,
+                self._label,
+                self._clock._now,
+                NEVER,
+            ]
+        )
         return Outcome.OK
 
     def _failed(self, job: Job, what: str, fault: int = NO_FAULT) -> Outcome:
-        label, name = self._work.label, self._name
-        self._note(what, job.message, job.request, name, job.attempt, label=label, fault=fault)
+        work = self._node, self._work.label
+        self._note(what, job.message, job.request, self._name, job.attempt, fault, *work)
         return _FAILURES[what]
 
     def _trouble(self, job: Job) -> Condition | None:

@@ -105,6 +105,7 @@ class Subscription:
     def _arrive(self, link: Link, delivery: Delivery, tries: int) -> None:
         """Nothing stops it: it arrives, perhaps held up, perhaps twice."""
         request = delivery.request
+        delivery.sent_at = self._clock.now
         delay = self._travel_time(request.number, delivery.tries)
         for condition, longer in link.holds_up(request.number, tries):
             delivery.incident("held_up", by=condition)

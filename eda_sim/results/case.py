@@ -6,9 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from eda_sim.results.meant import Place
 from eda_sim.results.record import Record
-from eda_sim.rules.unfolding import message_number
 
 _TABLES = ("requests", "messages", "calls", "attempts", "effects", "deliveries", "incidents")
 
@@ -37,17 +35,17 @@ class Case:
         self._effects = found["effects"]
         self._deliveries = found["deliveries"]
 
-    def made(self, number: int) -> Rows:
-        """Return the messages of a place in the unfolding, again and again."""
-        return [row for row in self.messages.values() if message_number(row.message) == number]
+    def made(self, node: int) -> Rows:
+        """Return the messages that were made at a node of the plan, again and again."""
+        return [row for row in self.messages.values() if row.node == node]
 
     def effects(self, message: int, service: str) -> Rows:
         """Return the work that a service completed for a message."""
         return [e for e in self._effects if (e.message, e.service) == (message, service)]
 
-    def effects_at(self, place: Place) -> Rows:
-        """Return the work that was completed at its place, again and again."""
-        return [e for e in self._effects if place_of(e) == place]
+    def effects_at(self, node: int) -> Rows:
+        """Return the work that was completed at a node of the plan, again and again."""
+        return [e for e in self._effects if e.node == node]
 
     def deliveries(self, message: int) -> Rows:
         """Return the deliveries of a message."""
@@ -74,11 +72,6 @@ def cases(record: Record, requests: Iterable[int]) -> Iterator[Case]:
 
 def _by_request(table: pd.DataFrame, wanted: list[int]) -> Mapping[int, Rows]:
     return grouped(rows(table[table["request"].isin(wanted)]), lambda row: row.request)
-
-
-def place_of(effect: Any) -> Place:
-    """Return the place in the unfolding at which work was done."""
-    return Place(effect.service, effect.label, message_number(effect.message))
 
 
 def rows(table: pd.DataFrame) -> Rows:

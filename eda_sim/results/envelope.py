@@ -21,7 +21,8 @@ from urllib.parse import quote
 
 from eda_sim.errors import InvalidInput
 from eda_sim.results.record import Record
-from eda_sim.rules.unfolding import message_number
+from eda_sim.rules.identity import source_of
+from eda_sim.rules.plan import PublicationNode
 from eda_sim.scenario.plain import to_plain
 from eda_sim.scenario.steps import Publish
 
@@ -51,7 +52,7 @@ def envelope(record: Record, message: int) -> dict[str, Any]:
     }
     if row["cause"] >= 0:
         result["causationid"] = str(row["cause"])
-    return {**result, "data": _data(record, int(row["request"]), int(message))}
+    return {**result, "data": _data(record, int(row["request"]), int(row["node"]))}
 
 
 def timestamp(seconds: float) -> str:
@@ -64,9 +65,9 @@ def timestamp(seconds: float) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _data(record: Record, request: int, message: int) -> dict[str, Any]:
+def _data(record: Record, request: int, node: int) -> dict[str, Any]:
     """Return what the step that made a message gave it to carry; a command carries nothing."""
-    source = record.requests.loc[record.requests["request"] == request, "source"].iloc[0]
-    step = record.plan.of(source).messages[message_number(message)].step
+    made = record.plan.unfoldings[source_of(request)].nodes[node]
+    step = made.step if isinstance(made, PublicationNode) else None
     data: dict[str, Any] = to_plain(step.data) if isinstance(step, Publish) else {}
     return data

@@ -13,6 +13,7 @@ type       dtype               holds
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from eda_sim.rules.tables import TYPECODES, Column, Table
@@ -27,14 +28,36 @@ def frame(table: Table, columns: Mapping[str, object], names: Sequence[str]) -> 
         column.name: np.frombuffer(columns[column.name], dtype=TYPECODES[column.type])  # type: ignore[call-overload]
         for column in table.columns
     }
-    by = [_sortable(arrays[name], _column(table, name), names) for name in reversed(table.order)]
-    order = np.lexsort(by)
+    order = _order(table, arrays, names)
     return pd.DataFrame(
         {
             column.name: _series(arrays[column.name][order], column, names)
             for column in table.columns
         }
     )
+
+
+def _order(
+    table: Table, arrays: Mapping[str, np.ndarray], names: Sequence[str]
+) -> npt.NDArray[np.intp]:
+    """Return the order of the rows: by the table's own columns, then by all others.
+
+    Few rows need the others, so only those that are alike so far are looked at again.
+    """
+    keys = {
+        name: _sortable(arrays[name], _column(table, name), names)
+        for name in dict.fromkeys((*table.order, *arrays))
+    }
+    order = np.lexsort([keys[name] for name in reversed(table.order)])
+    differs = np.zeros(max(len(order) - 1, 0), bool)
+    for name in table.order:
+        sorted_key = keys[name][order]
+        differs |= sorted_key[1:] != sorted_key[:-1]
+    alike = ~(np.r_[True, differs] & np.r_[differs, True])[: len(order)]
+    if alike.any():
+        some = order[alike]
+        order[alike] = some[np.lexsort([key[some] for key in reversed(keys.values())])]
+    return order
 
 
 def _column(table: Table, name: str) -> Column:

@@ -27,13 +27,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from eda_sim.results.meant import Counts, Place, meant_by_source
+from eda_sim.results.meant import meant_by_source
 from eda_sim.results.record import Record
 from eda_sim.results.under_way import under_way
-from eda_sim.rules.unfolding import MOST_MESSAGES, message_number, request_id
+from eda_sim.rules.identity import number_of, source_of
+from eda_sim.rules.plan import WorkNode
 
 VERDICTS: Final = ("consistent", "duplicated", "half_done", "lost", "out_of_order", "pending")
 
+Counts = npt.NDArray[np.int64]
 Times = npt.NDArray[np.float64]
 
 
@@ -41,7 +43,7 @@ Times = npt.NDArray[np.float64]
 class Account:
     """Meant and done, for each request (row) and each work at its place (column)."""
 
-    places: tuple[Place, ...]
+    works: tuple[WorkNode, ...]
     meant: Counts
     done: Counts
     completed_at: Times  # one for each request; NaN where something is missing
@@ -50,41 +52,40 @@ class Account:
 def account(record: Record) -> Account:
     """Compare what each request was meant to do with its effects."""
     requests, ids = record.requests, record.requests["request"].to_numpy()
-    places, meant = _meant(record, ids)
-    row, column, at = _found(record.effects, ids, places)
+    works, meant = _meant(record, ids)
+    row, column, at = _found(record, ids, works)
     done = np.zeros_like(meant)
     np.add.at(done, (row, column), 1)
-    return Account(places, meant, done, _completed_at(requests, meant, done, row, column, at))
+    return Account(works, meant, done, _completed_at(requests, meant, done, row, column, at))
 
 
-def _meant(record: Record, ids: Counts) -> tuple[tuple[Place, ...], Counts]:
-    requests = record.requests
-    sizes = {str(name): int(n) for name, n in requests["source"].value_counts().items()}
+def _meant(record: Record, ids: Counts) -> tuple[tuple[WorkNode, ...], Counts]:
+    sizes = {str(name): int(n) for name, n in record.requests["source"].value_counts().items()}
     by_source = meant_by_source(record.plan, record.seed, sizes)
-    places = tuple(dict.fromkeys(place for counts in by_source.values() for place in counts))
-    meant = np.zeros((len(ids), len(places)), np.int64)
-    for position, source in enumerate(record.scenario.traffic):
-        mine = (requests["source"] == source.name).to_numpy()
-        numbers = ids[mine] - request_id(position, 0)
-        for place, counts in by_source[source.name].items():
-            meant[mine, places.index(place)] = counts[numbers]
-    return places, meant
+    works = tuple(work for meant in by_source.values() for work in meant)
+    meant = np.zeros((len(ids), len(works)), np.int64)
+    column = 0
+    for position, of_source in enumerate(by_source.values()):
+        mine = source_of(ids) == position
+        for mask in of_source.values():
+            meant[mine, column] = mask[number_of(ids[mine])]
+            column += 1
+    return works, meant
 
 
 def _found(
-    effects: pd.DataFrame, ids: Counts, places: tuple[Place, ...]
+    record: Record, ids: Counts, works: tuple[WorkNode, ...]
 ) -> tuple[Counts, Counts, Times]:
     """Return the row, the column and the time of each effect."""
+    effects = record.effects
     rows = pd.Index(ids).get_indexer(pd.Index(effects["request"]))
-    services, labels = effects["service"].cat, effects["label"].cat
-    shape = len(services.categories), len(labels.categories), MOST_MESSAGES
-    column_of = np.full(shape, -1)
-    for column, (service, label, number) in enumerate(places):
-        if service in services.categories and label in labels.categories:
-            where = services.categories.get_loc(service), labels.categories.get_loc(label), number
-            column_of[where] = column
-    numbers = message_number(effects["message"].to_numpy())
-    columns = column_of[services.codes, labels.codes, numbers]
+    position = {source.name: i for i, source in enumerate(record.scenario.traffic)}
+    most = max((work.number for work in works), default=0)
+    column_of = np.full((len(position), most + 1), -1)
+    for column, work in enumerate(works):
+        column_of[position[work.source], work.number] = column
+    sources = source_of(effects["request"].to_numpy(np.int64))
+    columns = column_of[sources, effects["node"].to_numpy(np.int64)]
     return rows.astype(np.int64), columns.astype(np.int64), effects["at"].to_numpy()
 
 

@@ -6,7 +6,7 @@ again. So every architecture is judged by what its own scenario promised, whatev
 went wrong.
 """
 
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -22,36 +22,15 @@ from eda_sim.rules.plan import (
     PublicationNode,
     Unfolding,
     WorkNode,
-    handling_of,
 )
 
-Counts = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-
-
-class Place(NamedTuple):
-    """A work at its place: who does it, its label, and the message that it is done for.
-
-    ``number`` is that message's within the unfolding, so that work which one request means to
-    be done for two messages is missed for each of them.
-    """
-
-    service: str
-    label: str
-    number: int
-
-    @classmethod
-    def of(cls, work: WorkNode) -> "Place":
-        """Return the place of a work in a plan."""
-        handling = handling_of(work)
-        assert handling is not None
-        return cls(work.owner, work.step.label, handling.message.said)
 
 
 def meant_by_source(
     plan: Plan, seed: int, requests: dict[str, int]
-) -> dict[str, dict[Place, Counts]]:
-    """Return how often each work is meant, for requests 0 to n - 1 of each source.
+) -> dict[str, dict[WorkNode, Mask]]:
+    """Return whether each work is meant, for requests 0 to n - 1 of each source.
 
     Args:
         plan: what the scenario means.
@@ -59,7 +38,7 @@ def meant_by_source(
         requests: the number of requests of each source.
 
     Returns:
-        For each source and each work at its place, an array of counts, shape ``(n,)``.
+        For each source and each work at its place, an array of booleans, shape ``(n,)``.
     """
     luck = Luck(seed)
     return {
@@ -68,16 +47,15 @@ def meant_by_source(
     }
 
 
-def _meant(unfolding: Unfolding, luck: Luck, size: int) -> dict[Place, Counts]:
+def _meant(unfolding: Unfolding, luck: Luck, size: int) -> dict[WorkNode, Mask]:
     """Let all requests into the first message, and at each branch only those that go that way."""
-    counts: dict[Place, Counts] = {}
+    meant: dict[WorkNode, Mask] = {}
     reached: dict[Node, Mask] = {unfolding.root: np.ones(size, bool)}
     for node in unfolding.as_read:
         here = reached.pop(node)
         match node:
             case WorkNode():
-                place = Place.of(node)
-                counts[place] = counts.get(place, np.zeros(size, np.int64)) + here
+                meant[node] = here
             case BranchNode():
                 goes = luck.stream(*node.address).block(0, size) < node.step.probability
                 reached |= dict.fromkeys(node.then, here & goes)
@@ -86,4 +64,4 @@ def _meant(unfolding: Unfolding, luck: Luck, size: int) -> dict[Place, Counts]:
                 reached |= dict.fromkeys(node.inside, here)
             case _:
                 assert_never(node)
-    return counts
+    return meant

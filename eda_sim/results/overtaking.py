@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from eda_sim.results.record import Record
-from eda_sim.rules.unfolding import message_number
 
 COLUMNS: Final = (
-    "request", "message", "service", "label", "said_at", "done_at",
+    "request", "message", "node", "service", "label", "said_at", "done_at",
     "overtaken_by", "overtaken_at",
 )  # fmt: skip
 _QUEUE: Final = ["service", "label", "name", "key"]
@@ -25,8 +24,8 @@ _QUEUE: Final = ["service", "label", "name", "key"]
 def overtaken(record: Record) -> pd.DataFrame:
     """Return one row for each work that was done after work for a later message.
 
-    Columns: ``request``, ``message``, ``service`` and ``label`` of the work, when its message was
-    accepted by the broker or its call made (``said_at``, seconds), when it was done
+    Columns: ``request``, ``message``, ``node``, ``service`` and ``label`` of the work, when its
+    message was accepted by the broker or its call made (``said_at``, seconds), when it was done
     (``done_at``), and which request's work was done before it (``overtaken_by``), and when
     (``overtaken_at``): the first of them.
     """
@@ -46,8 +45,7 @@ def overtaken(record: Record) -> pd.DataFrame:
 
 def _first_times(record: Record) -> pd.DataFrame:
     """Return when each work was first done for each message that a request means."""
-    effects = record.effects.assign(number=message_number(record.effects["message"].to_numpy()))
-    effects = effects.drop_duplicates(["request", "number", "service", "label"])  # by time
+    effects = record.effects.drop_duplicates(["request", "node"])  # by time
     messages = record.messages.drop_duplicates("message").set_index("message")
     said = messages["accepted_at"].fillna(messages["published_at"])
     which = effects["message"]
@@ -55,6 +53,7 @@ def _first_times(record: Record) -> pd.DataFrame:
         {
             "request": effects["request"],
             "message": which,
+            "node": effects["node"],
             "service": effects["service"],
             "label": effects["label"],
             "name": which.map(messages["name"]),

@@ -5,7 +5,7 @@ Every draw is a pure function of ``(seed, address, source, request, place, tries
 - *address* says what is drawn, readably: ``"payment/charge card"``;
 - *source* and *request* say for whom: the n-th request of a source of traffic;
 - *place* tells apart the several times that one request reaches an address
-  (``rules.unfolding`` counts them);
+  (``rules.plan`` counts them);
 - *tries* are the numbers of the attempts that led here, outermost first.
 
 First attempts at the front of *tries* are left out, so that a request which

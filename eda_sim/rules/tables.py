@@ -5,7 +5,7 @@ seconds since the start of the run, and NaN where it never came. Names are
 stored as codes into a list of names, and shown as categories.
 
 The last column is the one that closes a row. Rows come in an order that no
-engine decides: by the table's first time, then by its ids.
+engine decides: by the table's first time, then by its ids, then by all other columns.
 """
 
 from typing import Literal, NamedTuple
@@ -73,6 +73,7 @@ MESSAGES = Table(
     (
         Column("message", "id", "its id"),
         _REQUEST,
+        Column("node", "count", "where it is made, in the plan of its request"),
         Column("name", "name", "its name"),
         Column("kind", "name", "command or event"),
         Column("sender", "name", "the service or source that made it"),
@@ -112,6 +113,7 @@ ATTEMPTS = Table(
         Column("worker", "count", "the thread within the copy, from 0; -1: none took it"),
         Column("name", "name", "the name of the message"),
         Column("attempt", "count", "the number of the try, from 1"),
+        Column("sent_at", "time", "when its sender (a caller, the broker) sent it"),
         Column("queued_at", "time", "when it began to wait for a worker"),
         Column("started_at", "time", "when a worker took it"),
         Column(
@@ -120,6 +122,7 @@ ATTEMPTS = Table(
             "when that worker was free again, a delivery's acknowledgement included",
         ),
         Column("outcome", "name", f"one of {', '.join(ATTEMPT_OUTCOMES)}"),
+        Column("heard_at", "time", "when its sender heard how it had ended; NaN if it never did"),
     ),
     ("queued_at", "message", "service", "attempt"),
 )
@@ -130,6 +133,7 @@ EFFECTS = Table(
     (
         _REQUEST,
         _MESSAGE,
+        Column("node", "count", "the work, in the plan of its request"),
         Column("service", "name", "the service that did it"),
         Column("label", "name", "the work"),
         Column("at", "time", "when it was complete"),
@@ -189,7 +193,8 @@ INCIDENTS = Table(
         Column("service", "name", "who handles it; its sender, where it never got to the broker"),
         Column("attempt", "count", "the number of the try; -1: none in particular"),
         Column("what", "name", "one of those in rules.incidents"),
-        Column("label", "name", "the work that failed; empty where it was none"),
+        Column("node", "count", "the work that failed, in the plan; -1 where it was none"),
+        Column("label", "name", "its label; empty where it was none"),
         Column("fault", "count", "the position of its fault in the scenario; -1: no fault"),
         Column("at", "time", "when"),
     ),

@@ -16,12 +16,12 @@ from eda_sim.errors import InvalidInput
 from eda_sim.results.audit.blame import OUTCOMES, SIDE_BY_SIDE, STILL_UNDER_WAY, Blame, Judge
 from eda_sim.results.audit.routes import Routes
 from eda_sim.results.audit.troubles import again
-from eda_sim.results.case import Case, cases, grouped, place_of, rows
+from eda_sim.results.case import Case, cases, grouped, rows
 from eda_sim.results.ledger import Account
-from eda_sim.results.meant import Place
 from eda_sim.results.record import Record
 from eda_sim.results.words import seconds_text
 from eda_sim.rules.incidents import INCIDENTS
+from eda_sim.rules.plan import WorkNode
 
 PROBLEMS: Final = ("missing", "repeated", "out_of_order")
 
@@ -78,17 +78,18 @@ def _findings(
         i = position.get_loc(row.request)
         missing = np.maximum(account.meant[i] - account.done[i], 0)
         blamed = _Blamed(judge, case, routes[row.source])
-        for place, count in zip(account.places, missing, strict=True):
-            for _ in range(count):
-                yield blamed.finding(row.verdict, "missing", place, judge.missing(*blamed(place)))
-        for place, meant in zip(account.places, account.meant[i], strict=True):
-            for first, second in again(case, place, meant):
-                blame = judge.repeated(*blamed(place), first, second)
-                yield blamed.finding(row.verdict, "repeated", place, blame)
+        works = [(j, work) for j, work in enumerate(account.works) if work.source == row.source]
+        for j, work in works:
+            if missing[j]:
+                yield blamed.finding(row.verdict, "missing", work, judge.missing(*blamed(work)))
+        for j, work in works:
+            for first, second in again(case, work, account.meant[i, j]):
+                blame = judge.repeated(*blamed(work), first, second)
+                yield blamed.finding(row.verdict, "repeated", work, blame)
         for each in late[row.request]:
-            place = place_of(each)
-            blame = judge.out_of_order(*blamed(place), each)
-            yield blamed.finding(row.verdict, "out_of_order", place, blame)
+            work = blamed.routes.work(each.node)
+            blame = judge.out_of_order(*blamed(work), each)
+            yield blamed.finding(row.verdict, "out_of_order", work, blame)
 
 
 class _Blamed(NamedTuple):
@@ -98,15 +99,15 @@ class _Blamed(NamedTuple):
     case: Case
     routes: Routes
 
-    def __call__(self, place: Place) -> tuple[Case, Routes, Place]:
-        return self.case, self.routes, place
+    def __call__(self, work: WorkNode) -> tuple[Case, Routes, WorkNode]:
+        return self.case, self.routes, work
 
-    def finding(self, verdict: str, problem: str, place: Place, blame: Blame) -> Finding:
+    def finding(self, verdict: str, problem: str, work: WorkNode, blame: Blame) -> Finding:
         """Write down what was found."""
-        message = self.routes.messages[place.number].name
+        message = self.routes.to(work)[-1].message.name
         return Finding(
-            self.case.id, verdict, problem, place.service, place.label, message, blame.what,
-            blame.at, blame.by, blame.policy, _explanation(problem, place, message, blame),
+            self.case.id, verdict, problem, work.owner, work.step.label, message, blame.what,
+            blame.at, blame.by, blame.policy, _explanation(problem, work, message, blame),
         )  # fmt: skip
 
 
@@ -117,11 +118,11 @@ _SAID: Final = {
 }
 
 
-def _explanation(problem: str, place: Place, message: str, blame: Blame) -> str:
+def _explanation(problem: str, work: WorkNode, message: str, blame: Blame) -> str:
     """Say it in one sentence."""
     what, so = _SAID[problem]
     text = (
-        f"{place.label!r} of {place.service} for {message} {what}: at "
+        f"{work.step.label!r} of {work.owner} for {message} {what}: at "
         f"{seconds_text(blame.at)} {REASONS[blame.what]} ({blame.by})"
     )
     return text if blame.policy == blame.by else f"{text}, and {blame.policy} {so}"

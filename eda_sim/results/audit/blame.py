@@ -18,12 +18,10 @@ from eda_sim.errors import SimulationError
 from eda_sim.results.audit.routes import Leg, Route, Routes
 from eda_sim.results.audit.settings import Settings
 from eda_sim.results.audit.troubles import begun, troubles
-from eda_sim.results.case import Case, place_of, rows
-from eda_sim.results.meant import Place
+from eda_sim.results.case import Case, rows
 from eda_sim.results.record import Record
 from eda_sim.rules.incidents import INCIDENTS
-from eda_sim.rules.plan import CallNode, MessageNode, way_to
-from eda_sim.rules.unfolding import message_number
+from eda_sim.rules.plan import CallNode, MessageNode, WorkNode, way_to
 from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy
 from eda_sim.scenario.faults import ServiceFault
 from eda_sim.scenario.steps import Publish
@@ -78,15 +76,15 @@ class Judge:
 
     # -- missing --------------------------------------------------------------------
 
-    def missing(self, case: Case, routes: Routes, place: Place) -> Blame:
+    def missing(self, case: Case, routes: Routes, work: WorkNode) -> Blame:
         """Return what keeps a work from ever having been done."""
-        route = routes.to(place)
+        route = routes.to(work)
         level = max((i for i, leg in enumerate(route) if _got_to(case, leg)), default=0)
         unit = _unit(route, level)
-        ways = {leg.message.said: leg.first for leg in route}
+        ways = {leg.message.number: leg.first for leg in route}
         last = _latest(
             trouble
-            for made in case.made(route[unit].message.said)
+            for made in case.made(route[unit].message.number)
             for trouble in (
                 *troubles(case, made.message, route[unit].service, ways),
                 *case.incidents[made.message, made.sender],
@@ -97,7 +95,7 @@ class Judge:
             return self._still_under_way(route[level], last)
         if last is None:
             raise SimulationError(
-                f"request {case.id}: {place.label!r} of {place.service!r} is missing for no reason"
+                f"request {case.id}: {work.step.label!r} of {work.owner!r} is missing for no reason"
             )
         policy = self._let_stand(case, routes, route[unit], last)
         return self._blame(case, routes, last, policy)
@@ -105,7 +103,7 @@ class Judge:
     def _goes_on(self, case: Case, legs: Iterable[Leg], last: Any) -> bool:
         """Say whether something on the way had not ended when the run did."""
         for leg in legs:
-            for made in case.made(leg.message.said):
+            for made in case.made(leg.message.number):
                 if isnan(made.accepted_at) and _is_in_outbox(case, leg, made):
                     return True
                 if case.is_under_way(made.message, leg.service):
@@ -127,8 +125,8 @@ class Judge:
         """Return the setting that made the last incident final."""
         settings = self._settings
         if leg.is_call:
-            return self._retry_of(routes, leg, last)
-        made = case.made(leg.message.said)[-1]
+            return self._retry_of(case, routes, leg, last)
+        made = case.made(leg.message.number)[-1]
         if last.message == made.message and last.service == made.sender:
             if last.what == "topic_full":
                 return settings.of_topic(leg.message.name, "when_full")
@@ -139,16 +137,16 @@ class Judge:
             return settings.of_delivery(leg.handling, "dead_letter")
         return settings.of_delivery(leg.handling, "retry.max_attempts")
 
-    def _retry_of(self, routes: Routes, leg: Leg, trouble: Any) -> str:
+    def _retry_of(self, case: Case, routes: Routes, leg: Leg, trouble: Any) -> str:
         """Return how the call was to be tried again to which the trouble happened."""
-        node = routes.messages[message_number(trouble.message)]
+        node = routes.message(case.messages[trouble.message].node)
         return self._settings.of_step(node if isinstance(node, CallNode) else leg.message, "retry")
 
     # -- repeated -------------------------------------------------------------------
 
-    def repeated(self, case: Case, routes: Routes, place: Place, first: Any, again: Any) -> Blame:
+    def repeated(self, case: Case, routes: Routes, work: WorkNode, first: Any, again: Any) -> Blame:
         """Return for what a work was done ``again``, after it had been done ``first``."""
-        route = routes.to(place)
+        route = routes.to(work)
         level = len(route) - 1
         before, after = first.message, again.message
         until = begun(case, again)
@@ -162,7 +160,8 @@ class Judge:
             before, level = case.messages[before].cause, level - 1
         if last is None:
             raise SimulationError(
-                f"request {case.id}: {place.label!r} of {place.service!r} is repeated for no reason"
+                f"request {case.id}: {work.step.label!r} of {work.owner!r} is repeated for no "
+                "reason"
             )
         return self._blame(case, routes, last, self._why_again(routes, route[level], last))
 
@@ -182,9 +181,9 @@ class Judge:
 
     # -- out of order ---------------------------------------------------------------
 
-    def out_of_order(self, case: Case, routes: Routes, place: Place, late: Any) -> Blame:
+    def out_of_order(self, case: Case, routes: Routes, work: WorkNode, late: Any) -> Blame:
         """Return what held up a work until that for a later message had been done."""
-        leg = routes.to(place)[-1]
+        leg = routes.to(work)[-1]
         last = _latest(
             trouble
             for trouble in troubles(case, late.message, leg.service)
@@ -211,10 +210,10 @@ class Judge:
         if trouble.fault >= 0:
             return settings.of_fault(trouble.fault)
         if what in _OF_WORK:
-            return settings.of_step(routes.works[place_of(trouble)], _OF_WORK[what])
+            return settings.of_step(routes.work(trouble.node), _OF_WORK[what])
         if what == "redriven":
             return settings.of_redrive(service, message.name, trouble.at)
-        node = routes.messages[message_number(trouble.message)]
+        node = routes.message(case.messages[trouble.message].node)
         fault = self._active_fault(routes.needed[node], message.published_at, trouble.at)
         if fault is not None:
             return settings.of_fault(fault)
@@ -263,7 +262,7 @@ def _got_to(case: Case, leg: Leg) -> bool:
         or not isnan(made.accepted_at)
         or case.deliveries(made.message)
         or _is_in_outbox(case, leg, made)
-        for made in case.made(leg.message.said)
+        for made in case.made(leg.message.number)
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from eda_sim.results.meant import Place
 from eda_sim.rules.plan import (
     BranchNode,
     CallNode,
@@ -55,23 +54,28 @@ class Routes:
     """The routes of one source of traffic.
 
     Attributes:
-        messages: every message by its number.
-        works: every work by its place; of several with one label the first.
         needed: for each message the services on which it depends how it ends: those that handle
             it, and whom they call.
     """
 
     def __init__(self, unfolding: Unfolding) -> None:
-        self.messages = unfolding.messages
-        self.works: dict[Place, WorkNode] = {}
-        for node in unfolding.as_read:
-            if isinstance(node, WorkNode):
-                self.works.setdefault(Place.of(node), node)
+        self._nodes = unfolding.nodes
         self.needed = _needed(unfolding)
 
-    def to(self, place: Place) -> Route:
+    def work(self, number: int) -> WorkNode:
+        """Return a work by its number."""
+        work = self._nodes[number]
+        assert isinstance(work, WorkNode)
+        return work
+
+    def message(self, number: int) -> MessageNode:
+        """Return a message by its number."""
+        message = self._nodes[number]
+        assert isinstance(message, MessageNode)
+        return message
+
+    def to(self, work: WorkNode) -> Route:
         """Return the legs from the client to a work, at least one."""
-        work = self.works[place]
         way = way_to(work)
         then = [*(handling.message for handling in way[1:]), work]
         return tuple(Leg(*leg) for leg in zip(way, map(_made_first, then), strict=True))
@@ -90,7 +94,7 @@ def _needed(unfolding: Unfolding) -> dict[MessageNode, set[str]]:
 def _made_first(node: Node) -> frozenset[int]:
     """Return the numbers of all messages that are made before a node, and its own."""
     before = [each for step in _before(node) for each in walk(step)]
-    return frozenset(each.said for each in (*before, node) if isinstance(each, MessageNode))
+    return frozenset(each.number for each in (*before, node) if isinstance(each, MessageNode))
 
 
 def _before(node: Node) -> Iterator[Node]:

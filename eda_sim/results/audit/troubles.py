@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eda_sim.results.case import Case, grouped
-from eda_sim.results.meant import Place
-from eda_sim.rules.unfolding import message_number
+from eda_sim.rules.plan import WorkNode
 
 NOWHERE: Mapping[int, frozenset[int]] = {}
 
@@ -17,12 +16,12 @@ def troubles(
 
     That is what happened to the message there, and to those that were made for it and on
     which the handler depends: its calls, with all that these depend on, and what it could
-    not hand over to the broker. ``ways`` narrows what is made for messages of such numbers.
+    not hand over to the broker. ``ways`` narrows what is made for messages of such nodes.
     """
     yield from case.incidents[message, service]
-    way = ways.get(message_number(message))
+    way = ways.get(case.messages[message].node)
     for made in case.caused[message, service]:
-        if way is not None and message_number(made.message) not in way:
+        if way is not None and made.node not in way:
             continue
         call = case.calls.get(made.message)
         if call is not None:
@@ -31,13 +30,13 @@ def troubles(
             yield from case.incidents[made.message, service]
 
 
-def again(case: Case, place: Place, meant: int) -> list[tuple[Any, Any]]:
-    """Return each effect of a place that is one too many, after the one that it repeats.
+def again(case: Case, work: WorkNode, meant: int) -> list[tuple[Any, Any]]:
+    """Return each effect of a work that is one too many, after the one that it repeats.
 
     What is done for a message beyond what is meant repeats what was done for it; what is
     done for a message that was made again repeats what was done for the first.
     """
-    effects = case.effects_at(place)
+    effects = case.effects_at(work.number)
     by_message = grouped(effects, lambda effect: effect.message)
     pairs: list[tuple[Any, Any]] = []
     for done in by_message.values():

@@ -11,10 +11,8 @@ from typing import Any
 from eda_sim.results.case import Case, Rows
 from eda_sim.results.journey.story import Activity, Arrow, Happening, Story
 from eda_sim.results.journey.tries import Tries, tries_of
-from eda_sim.rules.plan import Plan
-from eda_sim.rules.unfolding import message_number
+from eda_sim.rules.plan import CallNode, Plan
 from eda_sim.scenario.scenario import Scenario
-from eda_sim.scenario.steps import Call
 
 _ENDINGS = {"ok": "ended", "failed_permanently": "failed"}
 _NEVER_SENT = ("short_circuited", "abandoned", "unfinished")
@@ -25,7 +23,7 @@ class Telling:
 
     def __init__(self, plan: Plan, case: Case) -> None:
         self.story = Story()
-        self._messages = plan.of(case.request.source).messages
+        self._nodes = plan.of(case.request.source).nodes
         self._case = case
         self._broker = _name_of_broker(plan.scenario)
         self._tell = self.story.tell
@@ -88,8 +86,9 @@ class Telling:
     def _tell_call(self, message: Any, call: Any) -> tuple[Happening, Happening | None]:
         name, caller = message.name, call.caller
         attempts = self._case.attempts[message.message, call.service]
-        step = self._messages[message_number(message.message)].step
-        assert isinstance(step, Call)
+        node = self._nodes[message.node]
+        assert isinstance(node, CallNode)
+        step = node.step
         tries = tries_of(step, call, attempts)
         departure = self._tell_first(call, name, attempts, tries)
         gave_up = {

@@ -76,7 +76,6 @@ class CallNode(_Node):
     """A command that is called; whoever calls waits for the reply."""
 
     step: Call
-    said: int = 0
     inside: tuple["HandlerNode", ...] = ()
 
     @property
@@ -120,7 +119,6 @@ class PublicationNode(_Node):
 
     step: Send | Publish
     topic: Topic
-    said: int = 0
     inside: tuple["HandlerNode", ...] = ()
 
     @property

@@ -9,7 +9,6 @@ later. So a service appended to a scenario changes no number and no place of the
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from operator import attrgetter
 from typing import assert_never
 
@@ -47,7 +46,6 @@ class Unfolding:
         root: the message of a request.
         nodes: every node by its number.
         as_read: every node, each before what is inside it.
-        messages: every message by its number among them, ``said``.
     """
 
     position: int
@@ -58,6 +56,7 @@ class Unfolding:
 
     @cached_property
     def messages(self) -> tuple[MessageNode, ...]:
+        """Every message, by its number."""
         return tuple(node for node in self.nodes if isinstance(node, MessageNode))
 
 
@@ -173,7 +172,6 @@ class _Reader:
 def _numbered(as_read: Sequence[Node]) -> tuple[Node, ...]:
     """Give each node its number, and its place at its address; return them by number."""
     reached: dict[str, int] = {}
-    messages = count()
     nodes = sorted(as_read, key=attrgetter("latest"))  # stable: else as they were read
     for number, node in enumerate(nodes):
         node.number = number
@@ -182,6 +180,4 @@ def _numbered(as_read: Sequence[Node]) -> tuple[Node, ...]:
             continue
         node.place = reached.get(node.text, 0)
         reached[node.text] = node.place + 1
-        if isinstance(node, (CallNode, PublicationNode)):
-            node.said = next(messages)
     return tuple(nodes)
