@@ -20,6 +20,7 @@ from eda_sim.simulate import simulate
 from eda_sim.units import day, hour, minute, ms, second
 
 if TYPE_CHECKING:
+    import eda_sim.catalog as catalog
     from eda_sim.catalog import (
         consumer_group,
         event_bus,
@@ -187,6 +188,7 @@ __all__ = [
     "UniformKeys",
     "Work",
     "ZipfKeys",
+    "catalog",
     "compare",
     "consumer_group",
     "day",
@@ -220,6 +222,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "catalog":
+        return import_module("eda_sim.catalog")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'eda_sim' has no attribute {name!r}")
     value = getattr(import_module(f"eda_sim.{_HOME_OF[name]}"), name)

@@ -52,6 +52,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 ONCE = Retry(max_attempts=1)
 TWICE = Retry(max_attempts=2)
+DOWN = Outage("payment", at=20, lasts=10)
 SLOW_ACKNOWLEDGEMENT = {"turnaround": Constant(1.0)}
 
 
@@ -329,7 +330,7 @@ def test_the_cases_have_every_reason_that_can_make_an_effect_wrong() -> None:
 
 def test_one_request_can_be_asked_for() -> None:
     """Every effect of one order that failed in the outage, and none of the others."""
-    run = simulate(order_chain(duration=60, warmup=0, outage_at=20, outage_lasts=10), seed=7)
+    run = simulate(order_chain(duration=60, warmup=0, faults=[DOWN]), seed=7)
     failed = int(run.ledger().query("verdict == 'half_done'")["request"].iloc[0])
     whole = run.audit()
     pd.testing.assert_frame_equal(
@@ -415,9 +416,7 @@ def test_every_inconsistent_request_is_explained(scenario: Scenario, seed: int) 
 
 def test_removing_what_the_audit_blames_mends_the_order() -> None:
     """The fault that did it, taken away, leaves every order of the shop consistent."""
-    scenario = order_chain(
-        duration=60, warmup=0, outage_at=20, outage_lasts=10, payment_transient=0.0
-    )
+    scenario = order_chain(duration=60, warmup=0, faults=[DOWN], payment_transient=0.0)
     blamed = set(simulate(scenario, seed=5).audit()["by"])
     assert blamed == {"faults[0] = Outage('payment', at=20.0, lasts=10.0)"}
     assert simulate(scenario.replace(faults=[]), seed=5).audit().empty

@@ -10,6 +10,7 @@ import eda_sim
 import eda_sim.catalog
 from eda_sim.catalog import CATALOG, fan_out, order_chain, order_pubsub
 from eda_sim.errors import InvalidInput
+from eda_sim.scenario.delivery import Backoff, CircuitBreaker, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Constant, Exponential, LogNormal
 from eda_sim.scenario.faults import Outage, Slowdown
 from eda_sim.scenario.messages import flatten
@@ -47,9 +48,6 @@ OTHERS: dict[str, Any] = {
     "rate": 20.0,
     "order_workers": 9,
     "payment_workers": 9,
-    "inventory_workers": 9,
-    "email_workers": 9,
-    "analytics_workers": 9,
     "order_mean": 0.5,
     "payment_mean": 0.5,
     "payment_cv": 0.5,
@@ -58,38 +56,15 @@ OTHERS: dict[str, Any] = {
     "analytics_mean": 0.5,
     "payment_transient": 0.5,
     "payment_permanent": 0.5,
-    "outage_at": 5.0,
-    "slowdown_at": 5.0,
     "network_mean": 0.5,
-    "patience": 5.0,
     "timeout": 5.0,
-    "call_attempts": 5,
-    "breaker_failures": 5,
+    "retry": Retry(max_attempts=9),
+    "breaker": CircuitBreaker(),
     "broker_publish_mean": 0.5,
     "broker_deliver_mean": 0.5,
-    "turnaround_mean": 0.5,
-    "max_attempts": 9,
-    "backoff_base": 9.0,
-    "backoff_factor": 9.0,
+    "faults": [Outage("email", at=5, lasts=9)],
     "duration": 900.0,
     "warmup": 9.0,
-    "outage_lasts": 9.0,
-    "outage_of": "email",
-    "slowdown_lasts": 9.0,
-    "slowdown_factor": 9.0,
-    "slowdown_of": "email",
-    "breaker_window": 9.0,
-    "breaker_open_for": 9.0,
-}
-# Arguments that say something only beside another.
-BESIDE: dict[str, dict[str, Any]] = {
-    "outage_lasts": {"outage_at": 5.0},
-    "outage_of": {"outage_at": 5.0},
-    "slowdown_lasts": {"slowdown_at": 5.0},
-    "slowdown_factor": {"slowdown_at": 5.0},
-    "slowdown_of": {"slowdown_at": 5.0},
-    "breaker_window": {"breaker_failures": 5},
-    "breaker_open_for": {"breaker_failures": 5},
 }
 
 # -- the registry ----------------------------------------------------------------------
@@ -131,18 +106,52 @@ def test_every_argument_is_documented(name: str) -> None:
 # -- the two shops -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", sorted(CATALOG))
+def test_arguments_are_few_and_say_nothing_that_a_description_says(name: str) -> None:
+    """No more than a screen shows; retries, breakers, faults and redrives come as descriptions."""
+    found = parameters(CATALOG[name])
+    assert len(found) <= 18
+    said = r"outage|slowdown|breaker_|backoff|redrive_|bad_deployment|attempts|jitter|budget"
+    assert not [argument for argument in found if re.search(said, argument)]
+
+
+# What statistics leave out by default, in seconds; elsewhere nothing.
+WARMUPS = {
+    "order_chain": 120.0, "order_pubsub": 120.0, "service_chain": 30.0, "event_bus": 60.0,
+    "event_flow": 60.0, "consumer_group": 10.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG))
+def test_the_warm_up_is_as_usual_in_a_run_of_usual_length(name: str) -> None:
+    """By default the warm-up has its own number, which is at most a tenth of the duration."""
+    scenario = CATALOG[name]()
+    assert scenario.warmup == WARMUPS.get(name, 0.0) <= scenario.duration / 10
+
+
+@pytest.mark.parametrize("name", sorted(WARMUPS))
+def test_a_short_run_has_a_short_warm_up(name: str) -> None:
+    """A tenth of the duration, where the usual number is more; whoever gives one gets it."""
+    make = CATALOG[name]
+    assert make(duration=20).warmup == 2.0
+    assert make(duration=1e5).warmup == WARMUPS[name]
+    assert make(duration=20, warmup=0).warmup == 0.0
+    assert make(duration=20, warmup=19).warmup == 19.0
+    with pytest.raises(InvalidInput, match=r"warmup must be < duration \(20\.0\), got 20\.0"):
+        make(duration=20, warmup=20)
+
+
 def test_both_shops_share_their_defaults() -> None:
-    """An argument that both know has the same default in both."""
-    for name in SHARED:
+    """An argument that both know has the same default in both; only calls are not tried again."""
+    for name in set(SHARED) - {"retry"}:
         assert parameters(order_chain)[name] == parameters(order_pubsub)[name]
 
 
 def test_what_only_one_shop_knows() -> None:
     """Calls belong to the chain, the broker to publish/subscribe; all else is shared."""
-    of_calls = {"timeout", "call_attempts"}
-    of_breakers = {"breaker_failures", "breaker_window", "breaker_open_for"}
-    of_broker = {"broker_publish_mean", "broker_deliver_mean", "turnaround_mean", "max_attempts"}
-    assert parameters(order_chain).keys() - set(SHARED) == of_calls | of_breakers
+    of_calls = {"timeout", "breaker"}
+    of_broker = {"broker_publish_mean", "broker_deliver_mean"}
+    assert parameters(order_chain).keys() - set(SHARED) == of_calls
     assert parameters(order_pubsub).keys() - set(SHARED) == of_broker
 
 
@@ -218,35 +227,33 @@ def test_the_default_shop_is_stable() -> None:
 def test_every_argument_changes_something(make: Any) -> None:
     """No argument is for show: another value gives another scenario."""
     for name in parameters(make):
-        others = dict(BESIDE.get(name, {}))
-        if make is order_chain and name.startswith("backoff"):
-            others["call_attempts"] = 2
-        assert make(**others, **{name: OTHERS[name]}) != make(**others), name
+        assert make(**{name: OTHERS[name]}) != make(), name
 
 
 @pytest.mark.parametrize("make", [order_chain, order_pubsub])
-def test_faults_hit_payment_unless_told_otherwise(make: Any) -> None:
-    """There is no fault by default; a time makes one, another service may have it."""
+def test_faults_are_those_that_are_given(make: Any) -> None:
+    """There is none by default; any may be given, in this order."""
     assert make().faults == ()
-    assert make(outage_at=300).faults == (Outage("payment", at=300, lasts=60),)
-    assert make(outage_at=0, outage_lasts=5, outage_of="email").faults == (
-        Outage("email", at=0, lasts=5),
-    )
-    slow = make(slowdown_at=10, slowdown_factor=3).faults
-    assert slow == (Slowdown("payment", 3, at=10, lasts=60),)
-    assert len(make(outage_at=1, slowdown_at=1).faults) == 2
+    faults = (Outage("payment", at=300, lasts=60), Slowdown("email", factor=3, at=10, lasts=60))
+    assert make(faults=faults).faults == faults
+
+
+def test_retries_of_publish_subscribe() -> None:
+    """By default a delivery is tried four times, after 1, 2 and 4 s; or as is said."""
+    usual, other = order_pubsub().broker, order_pubsub(retry=Retry(max_attempts=2)).broker
+    assert usual is not None
+    assert other is not None
+    assert usual.delivery.retry.max_attempts == 4
+    assert [usual.delivery.retry.backoff.after(n) for n in (1, 2, 3)] == [1.0, 2.0, 4.0]
+    assert other.delivery == DeliveryPolicy(retry=Retry(max_attempts=2))
 
 
 def test_retries_and_breakers_of_the_chain() -> None:
     """Calls are neither repeated nor protected by default; all four are when asked for."""
     assert all(call.retry is None and call.breaker is None for call in calls(order_chain()))
-    careful = order_chain(call_attempts=3, backoff_base=0.1, breaker_failures=5)
-    for call in calls(careful):
-        assert call.retry is not None
-        assert call.breaker is not None
-        assert call.retry.max_attempts == 3
-        assert call.retry.backoff.after(2) == 0.2
-        assert call.breaker.failures == 5
+    retry, breaker = Retry(max_attempts=3, backoff=Backoff(0.1)), CircuitBreaker(failures=5)
+    careful = calls(order_chain(retry=retry, breaker=breaker))
+    assert [(call.retry, call.breaker) for call in careful] == [(retry, breaker)] * 4
 
 
 @pytest.mark.parametrize("make", [order_chain, order_pubsub])
@@ -296,19 +303,26 @@ def test_fan_out_has_as_many_subscribers_as_asked(subscribers: int) -> None:
             "Work('charge card').transient must be <= 1, got 2",
         ),
         (order_chain, {"timeout": 0}, "Call('ProcessPayment').timeout must be > 0, got 0"),
-        (order_chain, {"call_attempts": 0}, "Retry.max_attempts must be >= 1, got 0"),
-        (order_chain, {"breaker_failures": 0}, "CircuitBreaker.failures must be >= 1, got 0"),
+        (
+            order_chain,
+            {"retry": {"max_attempts": 0}},
+            "Call('ProcessPayment').retry.max_attempts must be >= 1, got 0",
+        ),
+        (
+            order_chain,
+            {"duration": "long"},
+            "Scenario('synchronous chain').duration must be a number, got 'long'",
+        ),
         (order_pubsub, {"network_mean": -1}, "Exponential.mean must be > 0, got -1"),
-        (order_pubsub, {"max_attempts": 0}, "Retry.max_attempts must be >= 1, got 0"),
         (
             order_pubsub,
-            {"outage_at": 1, "outage_of": "paymnt"},
+            {"faults": [Outage("paymnt", at=1, lasts=60)]},
             "Scenario('publish/subscribe'): faults[0].service must name a service, "
             "got 'paymnt': did you mean 'payment'?",
         ),
         (
             order_pubsub,
-            {"duration": 60},
+            {"duration": 60, "warmup": 120},
             "Scenario('publish/subscribe'): warmup must be < duration (60.0), got 120.0: "
             "statistics would have nothing left",
         ),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eda_sim import InvalidInput, Outage, Run, service_chain, simulate
+from eda_sim import Backoff, InvalidInput, Outage, Retry, Run, service_chain, simulate
 from eda_sim.theory import erlang_b, mmc
 
 
@@ -63,27 +63,22 @@ def test_an_inbox_of_none_leaves_a_loss_system() -> None:
 
 def test_retries_at_every_layer_multiply() -> None:
     """Three tries at each of three nested calls are 27 tries at the service that is down."""
-    chain = service_chain(
-        depth=3, nested=True, rate=0.2, workers=50, call_attempts=3, duration=60, warmup=0
-    )
-    down = chain.replace("faults", [Outage("service-3", at=0, lasts=10_000)])
+    down = service_chain(
+        depth=3, nested=True, rate=0.2, workers=50, duration=60, warmup=0,
+        retry=Retry(max_attempts=3, backoff=Backoff(0.1)),
+        faults=[Outage("service-3", at=0, lasts=10_000)],
+    )  # fmt: skip
     run = simulate(down)
     tries = (run.attempts["service"] == "service-3").sum()
     assert len(run.requests) > 0
     assert tries == 27 * len(run.requests)
 
 
-def test_outages_come_to_every_service_behind_the_front() -> None:
-    """The front never breaks, so that availability is that of what stands behind it."""
-    chain = service_chain(depth=3, mtbf=100, mttr=5)
-    assert [fault.service for fault in chain.faults] == ["service-1", "service-2", "service-3"]
+def test_faults_are_those_that_are_given() -> None:
+    """None by default; whoever wants each service behind the front to break says so of each."""
+    faults = tuple(Outage(f"service-{n}", mtbf=100, mttr=5) for n in (1, 2, 3))
+    assert service_chain(depth=3, faults=faults).faults == faults
     assert service_chain(depth=3).faults == ()
-
-
-def test_the_last_service_is_the_slow_one() -> None:
-    """A slowdown is where everybody waits for it: at the end."""
-    (fault,) = service_chain(depth=4, slowdown_at=60).faults
-    assert fault.service == "service-4"
 
 
 @pytest.mark.parametrize("depth", [0, -1])

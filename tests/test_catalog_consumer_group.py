@@ -7,8 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eda_sim import Run, Scenario, consumer_group, ms, simulate
-from eda_sim.errors import InvalidInput
+from eda_sim import (
+    DeliveryPolicy,
+    Outage,
+    Run,
+    Scenario,
+    Topic,
+    consumer_group,
+    ms,
+    simulate,
+)
 from eda_sim.results.step_function import StepFunction
 from eda_sim.rules.partitioning import partition_of
 from eda_sim.scenario.distributions import Constant, Exponential, Gamma
@@ -18,6 +26,8 @@ from eda_sim.theory import backlog_after_outage, drain_time, mm1, mmc, mmck
 # Nothing but the topic: what is published is accepted and there at once.
 AT_ONCE: dict[str, Any] = {"broker_publish_mean": 0.0, "broker_deliver_mean": 0.0}
 BOOKING = 25 * ms
+
+IN_ORDER, NO_ORDER = DeliveryPolicy(ordered=True), DeliveryPolicy()
 
 
 def shares(partitions: int, skew: float = 0.0, products: int = 1000) -> pd.Series:
@@ -48,7 +58,7 @@ def of_mean(values: pd.Series, stretches: int = 20) -> float:
 @pytest.mark.parametrize("rate", [200.0, 290.0])
 def test_an_unordered_group_is_one_queue_with_many_servers(rate: float) -> None:
     """Eight workers share what comes: the mean wait is that of M/M/8, within four errors."""
-    run = simulate(consumer_group(ordered=False, rate=rate, **AT_ONCE, duration=150), seed=3)
+    run = simulate(consumer_group(delivery=NO_ORDER, rate=rate, **AT_ONCE, duration=150), seed=3)
     attempts = booking(run)
     wait = (attempts["started_at"] - attempts["queued_at"])[attempts["queued_at"] >= 10]
     expected = mmc(rate, BOOKING, servers=8).mean_wait
@@ -100,7 +110,8 @@ def test_workers_beyond_the_partitions_change_nothing() -> None:
 def test_order_costs_what_is_behind_in_the_same_partition() -> None:
     """The same sales take the same work either way; only in order is no product's overtaken."""
     ordered, unordered = (
-        simulate(consumer_group(ordered=o, skew=0.8, duration=60), seed=3) for o in (True, False)
+        simulate(consumer_group(delivery=promise, skew=0.8, duration=60, warmup=10), seed=3)
+        for promise in (IN_ORDER, NO_ORDER)
     )
     pd.testing.assert_frame_equal(ordered.requests, unordered.requests)
     work = [
@@ -121,9 +132,11 @@ def test_a_retry_topic_frees_the_partition() -> None:
 
     25/s x (25 ms + 0.02 x 1 s) = 1.1 erlang saturates it; the retry topic leaves 25/s x 25 ms.
     """
-    group: dict[str, Any] = {"transient": 0.02, "duration": 60.0}
-    blocked = simulate(consumer_group(**group), seed=3)
-    freed = simulate(consumer_group(**group, retry_topic=True), seed=3)
+    beside = DeliveryPolicy(ordered=True, retry_topic=True)
+    blocked, freed = (
+        simulate(consumer_group(transient=0.02, delivery=d, duration=60, warmup=10), seed=3)
+        for d in (IN_ORDER, beside)
+    )
     assert blocked.summary()["delivery_lag_p50"] > 20 * freed.summary()["delivery_lag_p50"]
     assert blocked.verdicts()["out_of_order"] == 0 < freed.verdicts()["out_of_order"]
 
@@ -131,7 +144,9 @@ def test_a_retry_topic_frees_the_partition() -> None:
 def test_a_prefetch_of_its_workers_is_no_prefetch() -> None:
     """Whoever may hold as many as it has workers holds none that waits: no lag changes."""
     pulled, pushed, hoarded = (
-        simulate(consumer_group(ordered=False, prefetch=n, duration=40), seed=3).deliveries
+        simulate(
+            consumer_group(delivery=DeliveryPolicy(prefetch=n), duration=40), seed=3
+        ).deliveries
         for n in (None, 2, 100)
     )
     pd.testing.assert_frame_equal(pulled, pushed)
@@ -145,8 +160,9 @@ def test_the_partitions_of_a_dead_copy_stand_still_for_the_rebalance() -> None:
     A fluid approximation. Some 600 wait, a Poisson number, whose standard deviation is 25; the
     two partitions drain one beside the other, the later of them about a second after the mean.
     """
-    group = consumer_group(rate=120, rebalance=20, outage_at=20, outage_lasts=200, duration=90)
-    run = simulate(group.replace("warmup", 0), seed=3)
+    faults = [Outage("stock", at=20, lasts=200, instances=1)]
+    group = consumer_group(rate=120, rebalance=20, faults=faults, duration=90, warmup=0)
+    run = simulate(group, seed=3)
     backlog = run.timeline("backlog", "stock")
     share = sum(shares(8)[[0, 4]])  # partitions go to the four copies in turn
     arriving = 120 * share
@@ -168,8 +184,9 @@ def test_a_full_topic_that_drops_loses_as_many_as_a_full_queue(capacity: int) ->
     fraction lost has a standard error of 0.8 x (1/20000 + 1/16000)**0.5 = 0.0085.
     """
     group = consumer_group(
-        ordered=False, rate=400, capacity=capacity, when_full="drop", **AT_ONCE, duration=60
-    )
+        delivery=NO_ORDER, topic=Topic(capacity=capacity, when_full="drop"),
+        rate=400, **AT_ONCE, duration=60, warmup=10,
+    )  # fmt: skip
     lost = simulate(group, seed=3).summary()["lost_rate"]
     expected = mmck(400, BOOKING, servers=8, capacity=capacity).blocking_probability
     assert lost == pytest.approx(expected, abs=0.0255)
@@ -177,9 +194,13 @@ def test_a_full_topic_that_drops_loses_as_many_as_a_full_queue(capacity: int) ->
 
 def test_a_full_topic_that_makes_wait_loses_none_and_keeps_the_customer() -> None:
     """The broker never holds more than it may; the rest waits in the shop, and so do customers."""
-    down = {"outage_at": 10.0, "outage_lasts": 20.0, "outage_instances": None, "ordered": False}
-    group: dict[str, Any] = {**down, "rate": 100.0, "duration": 60.0, "warmup": 0.0}
-    endless, bounded = (simulate(consumer_group(**group, capacity=n), seed=3) for n in (None, 1000))
+    down = consumer_group(
+        rate=100, delivery=NO_ORDER, faults=[Outage("stock", at=10, lasts=20)],
+        duration=60, warmup=0,
+    )  # fmt: skip
+    endless, bounded = (
+        simulate(down.replace("broker.topics.ItemSold.capacity", n), seed=3) for n in (None, 1000)
+    )
     held = bounded.messages.merge(bounded.deliveries[["message", "ended_at"]], on="message")
     inside = StepFunction.of_intervals(
         "held", held["accepted_at"].to_numpy(), held["ended_at"].to_numpy()
@@ -194,19 +215,12 @@ def test_a_full_topic_that_makes_wait_loses_none_and_keeps_the_customer() -> Non
 # -- the arguments ------------------------------------------------------------------------------
 
 OTHERS: dict[str, Any] = {
-    "rate": 20.0, "products": 9, "skew": 0.9, "shop_workers": 9, "instances": 2, "workers": 1,
-    "ordered": False, "partitions": 16, "rebalance": 9.0, "prefetch": 9, "capacity": 9,
-    "when_full": "drop", "work_mean": 0.5, "work_cv": 0.5, "transient": 0.5, "permanent": 0.5,
-    "max_attempts": 9, "backoff_base": 9.0, "backoff_factor": 9.0, "retry_topic": True,
-    "outage_at": 9.0, "outage_lasts": 9.0, "outage_instances": 2, "network_mean": 0.5,
-    "broker_publish_mean": 0.5, "broker_deliver_mean": 0.5, "turnaround_mean": 0.5,
-    "patience": 9.0, "duration": 900.0, "warmup": 9.0,
+    "rate": 20.0, "products": 9, "skew": 0.9, "instances": 2, "workers": 1, "partitions": 16,
+    "rebalance": 9.0, "delivery": NO_ORDER, "topic": Topic(capacity=9), "work_mean": 0.5,
+    "work_cv": 0.5, "transient": 0.5, "permanent": 0.5, "broker_publish_mean": 0.5,
+    "broker_deliver_mean": 0.5, "faults": [Outage("stock", at=9, lasts=9)],
+    "duration": 900.0, "warmup": 9.0,
 }  # fmt: skip
-BESIDE: dict[str, dict[str, Any]] = {
-    "prefetch": {"ordered": False},
-    "outage_lasts": {"outage_at": 5.0},
-    "outage_instances": {"outage_at": 5.0},
-}
 
 
 def test_every_argument_has_another_value_here() -> None:
@@ -217,8 +231,7 @@ def test_every_argument_has_another_value_here() -> None:
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_argument_matters(name: str) -> None:
     """Each changes the scenario, at the place it names."""
-    beside = BESIDE.get(name, {})
-    assert consumer_group(**beside, **{name: OTHERS[name]}) != consumer_group(**beside)
+    assert consumer_group(**{name: OTHERS[name]}) != consumer_group()
 
 
 @pytest.mark.parametrize(
@@ -232,7 +245,7 @@ def test_the_work_has_the_variation_that_is_asked_for(cv: float, time: Any) -> N
     assert work.duration == time
 
 
-def test_prefetch_is_for_a_group_without_order() -> None:
-    """A partition is handled one message at a time: the contradiction is refused."""
-    with pytest.raises(InvalidInput, match="prefetch=9 needs ordered=False"):
-        consumer_group(prefetch=9)
+@pytest.mark.parametrize(("promise", "name"), [(IN_ORDER, "ordered"), (NO_ORDER, "unordered")])
+def test_the_group_is_called_after_its_promise(promise: DeliveryPolicy, name: str) -> None:
+    """Whether it keeps order is in the scenario's name."""
+    assert consumer_group(delivery=promise).name == f"{name} consumer group"

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from eda_sim import InvalidInput, Run, Scenario, compare, order_crash, order_pubsub, simulate
+from eda_sim import (
+    Deduplication,
+    InvalidInput,
+    Retry,
+    Run,
+    Scenario,
+    compare,
+    order_crash,
+    order_pubsub,
+    simulate,
+)
 from eda_sim.catalog.crash import GUARANTEES, MOST_CRASHES
 
 LEAK: dict[str, Any] = {"crash_at": 2, "crash_every": 2, "crash_lasts": 0.2, "duration": 120}
@@ -19,7 +29,8 @@ OTHERS: dict[str, Any] = {
     "crash_instances": 1,
     "prefetch": 7,
     "ack_timeout": 7.0,
-    "backoff_factor": 7.0,
+    "retry": Retry(max_attempts=7),
+    "memory": Deduplication(window=7.0),
     "duration": 700.0,
     "warmup": 7.0,
 }
@@ -83,8 +94,8 @@ def test_without_a_crash_nothing_is_lost_and_nothing_comes_twice() -> None:
 
 def test_a_memory_shorter_than_the_restart_is_no_memory() -> None:
     """What comes back a second later is unknown to a handler that remembers half a second."""
-    forgetful = order_crash(guarantee="effectively_once", dedup_window=0.5)
-    careful = order_crash(guarantee="effectively_once", dedup_window=5.0)
+    forgetful = order_crash(guarantee="effectively_once", memory=Deduplication(window=0.5))
+    careful = order_crash(guarantee="effectively_once", memory=Deduplication(window=5.0))
     plain = order_crash(guarantee="at_least_once")
     doubled = [simulate(each, seed=1).verdicts()["duplicated"] for each in (forgetful, plain)]
     assert doubled[0] == doubled[1] > 0
@@ -115,8 +126,8 @@ def built(**settings: Any) -> Scenario:
 
 @pytest.mark.parametrize("name", list(inspect.signature(order_crash).parameters))
 def test_every_setting_changes_the_scenario(name: str) -> None:
-    """No keyword argument is without effect; memory bounds are for who has a memory."""
-    base = {"guarantee": "effectively_once"} if name.startswith("dedup") else {}
+    """No keyword argument is without effect; a memory is for who has one."""
+    base = {"guarantee": "effectively_once"} if name == "memory" else {}
     if name == "crash_instances":
         base["instances"] = 7
     default = inspect.signature(order_crash).parameters[name].default

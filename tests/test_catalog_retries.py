@@ -6,7 +6,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eda_sim import Run, Scenario, retry_ladder, retry_storm, simulate
+from eda_sim import (
+    Backoff,
+    BadDeployment,
+    CircuitBreaker,
+    DeliveryPolicy,
+    Outage,
+    Redrive,
+    Retry,
+    RetryBudget,
+    Run,
+    Scenario,
+    Slowdown,
+    retry_ladder,
+    retry_storm,
+    simulate,
+)
 from eda_sim.theory import dead_letter_probability, expected_attempts
 from tests.worlds import within
 
@@ -24,31 +39,18 @@ OTHERS: dict[str, dict[str, Any]] = {
         "cancel_rate": 7.0,
         "keys": 7,
         "workers": 7,
-        "partitions": 7,
         "validate_mean": 0.7,
         "work_mean": 0.7,
         "invalid": 0.7,
         "transient": 0.7,
         "permanent": 0.7,
         "poison": 0.7,
-        "max_attempts": 7,
-        "backoff_base": 7.0,
-        "backoff_factor": 7.0,
-        "jitter": "full",
-        "dead_letter": False,
-        "requeue": "head",
-        "ordered": True,
-        "retry_topic": True,
-        "idempotent": True,
-        "bad_deployment_at": 7.0,
-        "bad_deployment_lasts": 7.0,
-        "bad_deployment_failure": 0.7,
-        "redrive_at": 7.0,
-        "redrive_rate": 7.0,
-        "redrive_message": "OrderPlaced",
+        "delivery": DeliveryPolicy(requeue="head"),
         "broker_publish_mean": 0.7,
         "broker_deliver_mean": 0.7,
         "turnaround_mean": 0.7,
+        "faults": [BadDeployment("payment", 0.7, at=7, lasts=7)],
+        "redrives": [Redrive("payment", at=7)],
         "duration": 700.0,
         "warmup": 7.0,
     },
@@ -60,39 +62,13 @@ OTHERS: dict[str, dict[str, Any]] = {
         "work_mean": 0.7,
         "timeout": 7.0,
         "propagate_deadline": True,
-        "max_attempts": 7,
-        "backoff_base": 7.0,
-        "backoff_factor": 7.0,
-        "backoff_maximum": 7.0,
-        "jitter": "full",
-        "budget_ratio": 0.7,
-        "budget_burst": 7,
-        "breaker_failures": 7,
-        "breaker_window": 7.0,
-        "breaker_open_for": 7.0,
-        "outage_at": 7.0,
-        "outage_lasts": 7.0,
-        "slowdown_at": 7.0,
-        "slowdown_lasts": 7.0,
-        "slowdown_factor": 7.0,
+        "retry": None,
+        "breaker": CircuitBreaker(),
+        "faults": [Outage("stock", at=7, lasts=7)],
         "network_mean": 0.7,
         "duration": 700.0,
         "warmup": 7.0,
     },
-}
-# What an argument needs beside it to mean anything.
-NEEDS: dict[str, dict[str, Any]] = {
-    "retry_topic": {"ordered": True},
-    "bad_deployment_lasts": {"bad_deployment_at": 7.0},
-    "bad_deployment_failure": {"bad_deployment_at": 7.0},
-    "redrive_rate": {"redrive_at": 7.0},
-    "redrive_message": {"redrive_at": 7.0},
-    "budget_burst": {"budget_ratio": 0.5},
-    "breaker_window": {"breaker_failures": 5},
-    "breaker_open_for": {"breaker_failures": 5},
-    "outage_lasts": {"outage_at": 7.0},
-    "slowdown_lasts": {"slowdown_at": 7.0},
-    "slowdown_factor": {"slowdown_at": 7.0},
 }
 MAKERS = {"retry_ladder": retry_ladder, "retry_storm": retry_storm}
 
@@ -115,9 +91,7 @@ def scenario(name: str, **arguments: Any) -> Scenario:
 @pytest.mark.parametrize(("name", "argument"), [(n, a) for n in OTHERS for a in OTHERS[n]])
 def test_every_argument_reaches_the_scenario(name: str, argument: str) -> None:
     """Another value of any one argument is another scenario."""
-    needs = NEEDS.get(argument, {})
-    changed = scenario(name, **needs, **{argument: OTHERS[name][argument]})
-    assert changed != scenario(name, **needs)
+    assert scenario(name, **{argument: OTHERS[name][argument]}) != scenario(name)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -134,7 +108,8 @@ def test_dead_letters_and_attempts_are_those_of_the_geometric_distribution(
     q: float, n: int
 ) -> None:
     """Of failures with q, n in a row happen with q^n, after (1-q^n)/(1-q) attempts on average."""
-    run = ladder(transient=q, max_attempts=n, rate=100, duration=100)
+    policy = DeliveryPolicy(retry=Retry(max_attempts=n))
+    run = ladder(transient=q, delivery=policy, rate=100, duration=100)
     p = dead_letter_probability(q, n)
     assert within(dead(run), p, np.sqrt(p * (1 - p)))
     attempts = run.deliveries["attempts"].to_numpy(dtype=float)
@@ -190,9 +165,9 @@ def test_the_ladder_reaches_over_seven_seconds() -> None:
 
     A try that fails takes milliseconds itself, which move that border by less than half a second.
     """
-    short = ladder(bad_deployment_at=20, bad_deployment_lasts=6.5, duration=60)
+    short = ladder(faults=[BadDeployment("payment", 1.0, at=20, lasts=6.5)], duration=60)
     assert not dead(short).any()
-    long = ladder(bad_deployment_at=20, bad_deployment_lasts=30, duration=60)
+    long = ladder(faults=[BadDeployment("payment", 1.0, at=20, lasts=30)], duration=60)
     published = long.deliveries["published_at"]
     assert dead(long)[(published > 20) & (published < 42.5)].all()
     assert not dead(long)[(published < 19.5) | (published > 43)].any()
@@ -200,12 +175,21 @@ def test_the_ladder_reaches_over_seven_seconds() -> None:
 
 def test_who_repeats_repeats_what_had_worked() -> None:
     """A second try validates again, and the ledger says so; an idempotent one does not."""
-    plain, idempotent = (ladder(transient=0.5, duration=60, idempotent=i) for i in (False, True))
+    plain, idempotent = (
+        ladder(transient=0.5, duration=60, delivery=DeliveryPolicy(idempotent=i))
+        for i in (False, True)
+    )
     assert plain.verdicts()["duplicated"] > 0
     assert idempotent.verdicts()["duplicated"] == 0
 
 
 # -- in order --------------------------------------------------------------------------------
+
+
+def ordered_ladder(**arguments: Any) -> Run:
+    """A run of the plain ladder with four workers for four partitions."""
+    arguments = PLAIN | {"transient": 0.0, "duration": 120, "workers": 4} | arguments
+    return simulate(retry_ladder(**arguments).replace("broker.partitions", 4), seed=5)
 
 
 def longest_wait(run: Run) -> float:
@@ -216,21 +200,25 @@ def longest_wait(run: Run) -> float:
 
 def test_poison_blocks_its_partition_for_the_whole_ladder() -> None:
     """In order, someone waits for seven seconds; beside the order, or recognised, nobody does."""
-    order = {"ordered": True, "duration": 120, "partitions": 4, "workers": 4}
-    assert longest_wait(ladder(poison=0.01, **order)) > 7
-    assert longest_wait(ladder(poison=0.01, retry_topic=True, **order)) < 2
-    assert longest_wait(ladder(permanent=0.01, **order)) < 2
+    in_order = DeliveryPolicy(ordered=True)
+    beside = DeliveryPolicy(ordered=True, retry_topic=True)
+    assert longest_wait(ordered_ladder(poison=0.01, delivery=in_order)) > 7
+    assert longest_wait(ordered_ladder(poison=0.01, delivery=beside)) < 2
+    assert longest_wait(ordered_ladder(permanent=0.01, delivery=in_order)) < 2
 
 
 # -- redrive ---------------------------------------------------------------------------------
 
-BROKEN: dict[str, Any] = {"bad_deployment_at": 10, "bad_deployment_lasts": 30, "duration": 120}
+BROKEN: dict[str, Any] = {
+    "faults": [BadDeployment("payment", 1.0, at=10, lasts=30)],
+    "duration": 120,
+}
 
 
 def test_after_the_rollback_a_redrive_brings_all_back() -> None:
     """What a bad deployment left dead is handled, once each."""
     assert dead(ladder(**BROKEN)).sum() > 300
-    redriven = ladder(redrive_at=60, **BROKEN)
+    redriven = ladder(redrives=[Redrive("payment", at=60)], **BROKEN)
     assert set(redriven.deliveries["outcome"]) == {"handled"}
     charged = redriven.effects[redriven.effects["label"] == "charge card"]
     assert charged["request"].is_unique
@@ -239,15 +227,15 @@ def test_after_the_rollback_a_redrive_brings_all_back() -> None:
 
 def test_a_redrive_at_a_rate_takes_its_time() -> None:
     """The n-th letter goes back n / rate seconds after the first."""
-    run = ladder(redrive_at=60, redrive_rate=5, **BROKEN)
+    run = ladder(redrives=[Redrive("payment", at=60, rate=5)], **BROKEN)
     back = run.attempts[run.attempts["attempt"] == 5]["queued_at"].sort_values().to_numpy()
     np.testing.assert_allclose(back, 60 + np.arange(len(back)) / 5)
 
 
 def test_a_redrive_may_be_filtered_by_message() -> None:
     """Orders come back, cancellations stay dead."""
-    arguments = {"cancel_rate": 5.0, "redrive_at": 60, "redrive_message": "OrderPlaced"}
-    run = ladder(**arguments, **BROKEN)
+    orders = Redrive("payment", at=60, message="OrderPlaced")
+    run = ladder(cancel_rate=5.0, redrives=[orders], **BROKEN)
     names = run.messages.set_index("message")["name"].astype(str)
     still_dead = run.deliveries["message"][dead(run) == 1]
     assert len(still_dead) > 0
@@ -256,7 +244,13 @@ def test_a_redrive_may_be_filtered_by_message() -> None:
 
 # -- the storm -------------------------------------------------------------------------------
 
-BLIP: dict[str, Any] = {"slowdown_at": 30, "duration": 120}
+BLIP: dict[str, Any] = {
+    "faults": [Slowdown("stock", factor=4, at=30, lasts=10)],
+    "duration": 120,
+}
+
+
+SPREAD = Retry(backoff=Backoff(1.0, jitter="full"))
 
 
 def succeeding(run: Run, since: float) -> float:
@@ -267,14 +261,14 @@ def succeeding(run: Run, since: float) -> float:
 
 def test_a_storm_outlives_its_blip_and_jitter_does_not_end_it() -> None:
     """Half a minute after ten slow seconds nobody gets an answer, with jitter or without."""
-    for jitter in ("none", "full"):
-        assert succeeding(simulate(retry_storm(jitter=jitter, **BLIP)), since=70) < 0.05
-    assert succeeding(simulate(retry_storm(max_attempts=1, **BLIP)), since=70) > 0.95
+    for retry in (Retry(), SPREAD):
+        assert succeeding(simulate(retry_storm(retry=retry, **BLIP)), since=70) < 0.05
+    assert succeeding(simulate(retry_storm(retry=None, **BLIP)), since=70) > 0.95
 
 
 def test_a_budget_bounds_the_tries_whatever_happens() -> None:
     """Never more than ratio × calls + burst are repeated, and so the storm ends."""
-    run = simulate(retry_storm(budget_ratio=0.1, budget_burst=10, **BLIP))
+    run = simulate(retry_storm(retry=Retry(budget=RetryBudget(ratio=0.1, burst=10)), **BLIP))
     repeated = (run.calls["attempts"] - 1).sum()
     assert 10 < repeated <= 0.1 * len(run.calls) + 10
     assert succeeding(run, since=90) > 0.95
@@ -286,7 +280,7 @@ def test_a_herd_without_jitter_comes_back_as_a_herd() -> None:
         "herd": 100, "rate": 1.0, "inbox": 20, "work_mean": 0.01, "timeout": 5.0,
         "network_mean": 0.0, "duration": 300,
     }  # fmt: skip
-    together, apart = (simulate(retry_storm(jitter=j, **herd)) for j in ("none", "full"))
+    together, apart = (simulate(retry_storm(retry=r, **herd)) for r in (Retry(), SPREAD))
     served = together.requests["outcome"].eq("ok").groupby(together.requests["started_at"]).sum()
     assert len(served) > 1
     assert set(served) == {96}

@@ -7,6 +7,7 @@ import pytest
 
 from eda_sim import (
     InvalidInput,
+    Outage,
     Scenario,
     event_bus,
     event_flow,
@@ -157,7 +158,8 @@ def test_what_the_bus_gives_up_is_a_dead_letter() -> None:
 
 def test_the_bus_keeps_what_a_subscriber_missed() -> None:
     """An outage loses nothing: every delivery published before the end ends handled or dead."""
-    deliveries = simulate(event_bus(duration=180, outage_at=60, warmup=0), seed=5).deliveries
+    faults = [Outage("audit", at=60, lasts=60)]
+    deliveries = simulate(event_bus(duration=180, faults=faults, warmup=0), seed=5).deliveries
     assert set(deliveries["outcome"]) == {"handled", "dead_lettered"}
     lag = deliveries["ended_at"] - deliveries["published_at"]
     assert lag[deliveries["subscriber"] == "audit"].max() > 60
@@ -166,9 +168,10 @@ def test_the_bus_keeps_what_a_subscriber_missed() -> None:
 
 def test_a_bus_without_a_dead_letter_queue_loses_what_it_gives_up() -> None:
     """The same luck, one setting changed: each dead letter is lost instead."""
+    bus = event_bus(duration=60, warmup=0)
     kept, lost = (
-        simulate(event_bus(duration=60, warmup=0, dead_letter=keep), seed=5).deliveries["outcome"]
-        for keep in (True, False)
+        simulate(scenario, seed=5).deliveries["outcome"]
+        for scenario in (bus, bus.replace("broker.delivery.dead_letter", False))
     )
     assert (kept == "dead_lettered").any()
     assert ((kept == "dead_lettered") == (lost == "lost")).all()

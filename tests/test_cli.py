@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,9 +17,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from eda_sim import (
+    Backoff,
     DeliveryPolicy,
     EdaSimWarning,
     InvalidInput,
+    Outage,
+    Retry,
     Run,
     Scenario,
     order_chain,
@@ -29,6 +33,7 @@ from eda_sim.catalog import CATALOG
 from eda_sim.cli import app
 from eda_sim.cli.files import json_text
 from eda_sim.cli.inputs import parameters, parsed_setting, scenario_of, scenarios_over
+from eda_sim.cli.tables import typed
 from eda_sim.experiments.compare import compare
 
 SHORT = ("--set", "duration=6", "--set", "warmup=1")
@@ -93,7 +98,7 @@ def test_help_has_examples_that_work() -> None:
     """Each example of the help has known options, and settings that its scenario has."""
     pages = [ok("--help"), *(ok(command, "--help") for command in ("show", "run", "compare"))]
     examples = [
-        line.split("eda-sim ", 1)[1].split()
+        shlex.split(line.split("eda-sim ", 1)[1])
         for page in pages
         for line in map(str.strip, page.splitlines())
         if line.startswith("eda-sim ")
@@ -141,7 +146,8 @@ def test_list_shows_every_scenario_with_its_settings_and_defaults() -> None:
         for key in parameters(function):
             assert f" {key}=" in listed
     assert "payment_workers=4 " in listed
-    assert "outage_at=null " in listed
+    assert "faults=[] " in listed
+    assert "retry={max_attempts: 3} " in listed
 
 
 def test_listed_defaults_can_be_typed() -> None:
@@ -151,6 +157,13 @@ def test_listed_defaults_can_be_typed() -> None:
     settings = [word for word in section.split() if "=" in word]
     assert len(settings) == len(parameters(order_chain))
     assert scenario_of("order_chain", settings) == order_chain()
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_defaults_of_every_scenario_can_be_typed(name: str) -> None:
+    """What is listed for an argument, descriptions included, is what ``--set`` reads."""
+    for key, default in parameters(CATALOG[name]).items():
+        assert scenario_of(name, [f"{key}={typed(default)}"]) == CATALOG[name]()
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -229,6 +242,33 @@ def test_a_distribution_can_be_set_as_a_mapping() -> None:
     assert changed.network.value == 0.25  # type: ignore[union-attr]
 
 
+OUTAGE = "{kind: outage, service: payment, at: 60, lasts: 30}"
+
+
+def test_a_description_can_be_set_as_a_mapping(chain_file: Path) -> None:
+    """For an argument and for a path alike, in a ready scenario and in a file."""
+    faults, retry = [Outage("payment", at=60, lasts=30)], Retry(max_attempts=2)
+    typed = [f"faults=[{OUTAGE}]", "retry={max_attempts: 2}"]
+    assert scenario_of("order_chain", typed) == order_chain(faults=faults, retry=retry)
+    path = "orders.PlaceOrder[ProcessPayment].retry"
+    for source in ("order_chain", str(chain_file)):
+        changed = scenario_of(source, [f"faults=[{OUTAGE}]", f"{path}={{max_attempts: 2}}"])
+        assert changed == scenario_of(source).replace(path, retry).replace(faults=faults)
+
+
+def test_a_path_reaches_into_what_an_argument_gave() -> None:
+    """Arguments come first, whichever is typed first."""
+    typed = ["broker.delivery.retry.max_attempts=2", "retry={backoff: {base: 3}}"]
+    expected = order_pubsub(retry=Retry(max_attempts=2, backoff=Backoff(3.0)))
+    assert scenario_of("order_pubsub", typed) == expected
+
+
+def test_a_whole_service_can_be_set_by_its_name() -> None:
+    """A name alone is a path, too."""
+    typed = "payment={name: payment, workers: 9, on: {ProcessPayment: []}}"
+    assert scenario_of("order_chain", [typed]).service("payment").workers == 9
+
+
 def test_a_ready_scenario_wins_over_a_file_of_its_name(elsewhere: Path) -> None:
     """Whatever lies about in the directory, a catalogue name means the catalogue."""
     Path("order_chain").write_text("nonsense", "utf-8")
@@ -262,7 +302,8 @@ def test_run_as_json_is_the_run() -> None:
 
 def test_run_says_why_orders_went_wrong() -> None:
     """The fault or setting behind each kind of wrong effect, with the number of them."""
-    outage = ["order_chain", "--set", "duration=20", "--set", "warmup=0", "--set", "outage_at=10"]
+    typed = "faults=[{kind: outage, service: payment, at: 10, lasts: 60}]"
+    outage = ["order_chain", "--set", "duration=20", "--set", "warmup=0", "--set", typed]
     fault = "faults[0] = Outage('payment', at=10.0, lasts=60.0)"
     printed = ok("run", *outage)
     assert "audit: why" in printed
@@ -270,7 +311,8 @@ def test_run_says_why_orders_went_wrong() -> None:
     found = json.loads(ok("run", *outage, "--json"))["audit"]
     refused_ = [row for row in found if row["what"] == "refused"]
     assert [(row["by"], row["problem"]) for row in refused_] == [(fault, "missing")]
-    run = simulate(order_chain(duration=20, warmup=0, outage_at=10))
+    faults = [Outage("payment", at=10, lasts=60)]
+    run = simulate(order_chain(duration=20, warmup=0, faults=faults))
     assert refused_[0]["effects"] == (run.audit()["what"] == "refused").sum()
     assert sum(row["effects"] for row in found) == len(run.audit())
     assert "audit" not in ok("run", "fan_out", "--set", "duration=2", "--set", "warmup=0")
@@ -376,16 +418,24 @@ def test_compare_draws_a_picture(elsewhere: Path) -> None:
 def test_compare_over_the_values_of_one_setting() -> None:
     """One scenario under several values: a column each, the first the baseline, as compare()."""
     data = json.loads(
-        ok("compare", "order_pubsub", *SHORT, "--over", "max_attempts=1, 4", "-n", "2", "--json"),
+        ok("compare", "order_pubsub", *SHORT, "--over", "rate=20, 40", "-n", "2", "--json"),
         parse_constant=_no,
     )
-    architectures = {
-        f"max_attempts={n}": order_pubsub(duration=6, warmup=1, max_attempts=n) for n in (1, 4)
-    }
+    architectures = {f"rate={n}": order_pubsub(duration=6, warmup=1, rate=n) for n in (20, 40)}
     expected = compare(architectures, replications=2, progress=False)
     assert data == json.loads(json_text({"seed": 0, **expected.to_dict()}))
-    assert data["architectures"] == ["max_attempts=1", "max_attempts=4"]
-    assert list(data["differences"]) == ["max_attempts=4"]
+    assert data["architectures"] == ["rate=20", "rate=40"]
+    assert list(data["differences"]) == ["rate=40"]
+
+
+def test_over_takes_paths_and_descriptions_too() -> None:
+    """A path into a ready scenario, and a description as an argument's value, one column each."""
+    paths = scenarios_over("order_pubsub", "broker.delivery.retry.max_attempts=1,2")
+    described = scenarios_over("order_pubsub", "retry={max_attempts: 1},{max_attempts: 2}")
+    expected = [order_pubsub(retry=Retry(max_attempts=n)) for n in (1, 2)]
+    assert list(paths.values()) == list(described.values()) == expected
+    faults = scenarios_over("order_chain", f"faults=[],[{OUTAGE}]")
+    assert [len(scenario.faults) for scenario in faults.values()] == [0, 1]
 
 
 def test_compare_over_a_path_of_a_file(chain_file: Path) -> None:
@@ -476,9 +526,42 @@ def test_a_program_warns_in_one_line_too(ordered_file: Path) -> None:
         ("run order_chain --set payment_workers", "--set must be key=value"),
         ("run order_chain --set =8", "--set must be key=value"),
         ("run order_chain --set payment_workers=0", "Service('payment').workers must be >= 1"),
-        ("run order_chain --set payment_workers=many", "Service('payment').workers must be"),
-        ("run order_chain --set rate=fast", "Poisson.rate must be a number, got 'fast'"),
-        ("run order_chain --set rate=nan", "Poisson.rate must be"),
+        ("run order_chain --set payment_workers=many", "payment_workers must be a whole number"),
+        ("run order_chain --set rate=fast", "rate must be a number, got 'fast'"),
+        ("run order_chain --set rate=nan", "rate must be a finite number, got 'nan'"),
+        ("run order_chain --set duration=long", "duration must be a number, got 'long'"),
+        (
+            "run order_chain --set email_workers=8",
+            "order_chain has no setting 'email_workers': did you mean 'email.workers'?",
+        ),
+        ("run order_chain --set paymnt=8", "order_chain has no setting 'paymnt': did you mean"),
+        ("run order_chain --set retry=4", "retry must be Retry(...) or a mapping of its fields"),
+        (
+            "run order_chain --set 'retry={max_attempts: 0}'",
+            "retry.max_attempts must be >= 1, got 0",
+        ),
+        (
+            "run order_chain --set 'retry={max_atempts: 4}'",
+            "retry.max_atempts is not a known setting: did you mean 'max_attempts'?",
+        ),
+        ("run order_chain --set faults=outage", "faults must be a list, got 'outage'"),
+        (
+            "run order_chain --set 'faults=[{kind: outage, service: payment, at: 60}]'",
+            "faults[0] must be either scheduled (at= and lasts=) or random (mtbf= and mttr=)",
+        ),
+        (
+            "run order_chain --set 'faults=[{kind: outage, service: paymnt, at: 6, lasts: 3}]'",
+            "Scenario('synchronous chain'): faults[0].service must name a service, got 'paymnt': "
+            "did you mean 'payment'?",
+        ),
+        (
+            "run order_pubsub --set 'broker.delivery.retry={max_atempts: 4}'",
+            "DeliveryPolicy.retry.max_atempts is not a known setting: did you mean 'max_attempts'?",
+        ),
+        (
+            "run event_bus --set user_rate=0 --set order_rate=0 --set payment_rate=0",
+            "event_bus cannot be built with user_rate=0, order_rate=0, payment_rate=0: ",
+        ),
         ("run order_chain --set paymnt.workers=8", "path 'paymnt.workers' names nothing"),
         ("run order_chain --set faults=[", "--set faults must be"),
         ("run zero.yaml --set x=1", "zero.yaml: services['orders'].workers"),
@@ -506,7 +589,11 @@ def test_a_program_warns_in_one_line_too(ordered_file: Path) -> None:
         ("compare order_chain --over rate=1", "--over rate must have two values or more, got '1'"),
         ("compare order_chain --over rate=1,1.0", "--over rate has 1 twice: name different values"),
         ("compare order_chain --over rat=1,2", "order_chain has no setting 'rat': did you mean"),
-        ("compare order_chain --over rate=20,fast", "Poisson.rate must be a number, got 'fast'"),
+        ("compare order_chain --over rate=20,fast", "rate must be a number, got 'fast'"),
+        (
+            "compare order_chain --over 'retry={max_attempts: 1},{max_attempts: x}'",
+            "retry.max_attempts must be a whole number, got 'x'",
+        ),
         (
             "compare order_chain --over rate=2,3 --set rate=4",
             "rate is given by --set and by --over",
@@ -527,7 +614,7 @@ def test_wrong_input_is_one_line(arguments: str, line: str, elsewhere: Path) -> 
     zero = order_chain().to_yaml().replace("workers: 32", "workers: 0")
     Path("zero.yaml").write_text(zero, "utf-8")
     before = sorted(os.listdir())
-    assert refused(*arguments.split()).startswith(line)
+    assert refused(*shlex.split(arguments)).startswith(line)
     assert sorted(os.listdir()) == before
 
 

@@ -115,8 +115,11 @@ def test_importing_eda_sim_imports_nothing_heavy() -> None:
 
 
 def test_no_module_takes_the_place_of_a_public_name() -> None:
-    """``eda_sim.simulate`` is the function, whatever was imported before it was asked for."""
-    assert python(USE_EVERY_MODULE_THEN_EVERY_NAME) == []
+    """``eda_sim.simulate`` is the function, whatever was imported before it was asked for.
+
+    Only ``catalog`` is a room that is public as such.
+    """
+    assert python(USE_EVERY_MODULE_THEN_EVERY_NAME) == ["catalog"]
 
 
 @pytest.mark.parametrize("name", eda_sim.__all__)

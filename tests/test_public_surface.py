@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -63,6 +64,7 @@ SURFACE = [
     "UniformKeys",
     "Work",
     "ZipfKeys",
+    "catalog",
     "compare",
     "consumer_group",
     "day",
@@ -121,8 +123,17 @@ def test_names_keep_their_identity() -> None:
     for name in SURFACE:
         value = getattr(eda_sim, name)
         assert getattr(eda_sim, name) is value
-        if not isinstance(value, float):
+        if not isinstance(value, (float, ModuleType)):
             assert getattr(importlib.import_module(value.__module__), name) is value
+
+
+@pytest.mark.parametrize("how", ["import eda_sim", "from eda_sim import *"])
+def test_the_ready_scenarios_are_reached_in_their_room(how: str) -> None:
+    """``catalog.order_chain`` needs no import of its own, in a program that knows no other name."""
+    room = "eda_sim.catalog" if how == "import eda_sim" else "catalog"
+    code = f"{how}; print({room}.order_chain().name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "synchronous chain"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

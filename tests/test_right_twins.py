@@ -159,7 +159,8 @@ def retried(
 @pytest.mark.parametrize("seed", [1, 2])
 def test_fan_out_with_retries(seed: int) -> None:
     """The benchmark's workload, each subscriber a queue of its own with things coming back."""
-    scenario = fan_out(messages=4000, transient=0.2, max_attempts=3, rate=400, workers=5)
+    thrice = Retry(max_attempts=3)
+    scenario = fan_out(messages=4000, transient=0.2, retry=thrice, rate=400, workers=5)
     run = simulate(scenario, seed)
     published = run.requests["started_at"].tolist()
     retry = Retry(3, Backoff(1.0))

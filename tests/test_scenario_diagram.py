@@ -10,6 +10,7 @@ from eda_sim.catalog import CATALOG, fan_out, order_chain, order_pubsub
 from eda_sim.scenario.broker import Broker
 from eda_sim.scenario.diagram import ARROWS, as_mermaid, as_text, graph
 from eda_sim.scenario.distributions import Constant
+from eda_sim.scenario.faults import Outage
 from eda_sim.scenario.messages import edges, flatten, handlers_of, mentions, name_of
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Service
@@ -238,7 +239,7 @@ def test_mermaid_quotes_what_would_break_it() -> None:
 
 def test_the_text_says_everything() -> None:
     """The text for terminals names every source, service, message, step, fault and time."""
-    scenario = order_chain(outage_at=300)
+    scenario = order_chain(faults=[Outage("payment", at=300, lasts=60)])
     text = str(scenario)
     assert text == as_text(scenario)
     lines = text.splitlines()

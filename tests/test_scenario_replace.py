@@ -9,12 +9,13 @@ from eda_sim.errors import InvalidInput
 from eda_sim.scenario.broker import Broker
 from eda_sim.scenario.delivery import DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Constant, Exponential
+from eda_sim.scenario.faults import Outage
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import Branch, Call, Parallel, Work
 from eda_sim.scenario.traffic import Poisson, Regular, Traffic
 
-CHAIN = order_chain(outage_at=300)
+CHAIN = order_chain(faults=[Outage("payment", at=300, lasts=60)])
 PUBSUB = order_pubsub()
 LABELLED = Scenario(
     "steps within steps",

@@ -13,6 +13,8 @@ from matplotlib.patches import Rectangle
 
 from eda_sim import (
     InvalidInput,
+    Outage,
+    Retry,
     Run,
     describe,
     draw_distribution,
@@ -36,7 +38,7 @@ from eda_sim.views.style import SMALL, look
 from eda_sim.views.timelines import stretches
 
 SETTINGS: dict[str, Any] = {
-    "duration": 120.0, "warmup": 10.0, "outage_at": 40.0, "outage_lasts": 20.0,
+    "duration": 120.0, "warmup": 10.0, "faults": [Outage("payment", at=40, lasts=20)],
     "payment_transient": 0.1,
 }  # fmt: skip
 
@@ -46,7 +48,7 @@ def runs() -> dict[str, Run]:
     """Two minutes of orders through both architectures, payment down for 20 s."""
     return {
         "sync": simulate(order_chain(**SETTINGS), seed=3),
-        "pub/sub": simulate(order_pubsub(**SETTINGS, max_attempts=2), seed=3),
+        "pub/sub": simulate(order_pubsub(**SETTINGS, retry=Retry(max_attempts=2)), seed=3),
     }
 
 
@@ -183,7 +185,8 @@ def test_faults_and_warm_up_are_shaded_and_named(runs: dict[str, Run]) -> None:
 
 def test_an_outage_of_some_instances_says_so() -> None:
     """One of two instances down is not the service down."""
-    outage = order_pubsub(duration=60, warmup=0, outage_at=20, outage_lasts=10)
+    faults = [Outage("payment", at=20, lasts=10)]
+    outage = order_pubsub(duration=60, warmup=0, faults=faults)
     some = outage.replace("payment.instances", 2).replace("faults[0].instances", 1)
     assert "1 of 2 payment down" in describe(draw_timeline(simulate(some), "queue"))
     whole = outage.replace("payment.instances", 2)
@@ -231,7 +234,8 @@ def _with_labels(ax: Axes, bars: list[Rectangle]) -> list[Rectangle]:
 
 def test_small_parts_keep_their_counts_apart() -> None:
     """However thin its part, every count can be read; none lies on another."""
-    run = simulate(order_pubsub(duration=60, warmup=0, payment_transient=0.3, max_attempts=2))
+    twice = Retry(max_attempts=2)
+    run = simulate(order_pubsub(duration=60, warmup=0, payment_transient=0.3, retry=twice))
     ax = draw_ledger({"a": run, "b": run})
     ax.get_figure(root=True).draw_without_rendering()  # type: ignore[union-attr]
     boxes = [text.get_window_extent().padded(-0.5) for text in ax.texts]

@@ -38,8 +38,8 @@ ARROWS = ("->>", "-->>", "--x", "-)", "--)")
 
 def orders_through_a_chain() -> Run:
     """A chain whose payment is down when the request comes."""
-    faults: dict[str, Any] = {"outage_at": 1.0, "outage_lasts": 10.0}
-    return simulate(order_chain(duration=5, warmup=0, **faults), seed=1)
+    faults = [Outage("payment", at=1, lasts=10)]
+    return simulate(order_chain(duration=5, warmup=0, faults=faults), seed=1)
 
 
 def orders_through_a_broker() -> Run:

@@ -213,5 +213,6 @@ def everything(duration: float = 60.0) -> Scenario:
 
 def busy_worlds() -> tuple[Scenario, ...]:
     """Three worlds in which much happens."""
-    shops = (make(duration=20, warmup=0, outage_at=5) for make in (order_chain, order_pubsub))
+    faults = [Outage("payment", at=5, lasts=60)]
+    shops = (make(duration=20, warmup=0, faults=faults) for make in (order_chain, order_pubsub))
     return everything(20.0), *shops

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from eda_sim import minute, simulate
+from eda_sim import Outage, minute, simulate
 from eda_sim.catalog import order_chain, order_pubsub
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.views.headline import draw_headline
@@ -21,11 +21,8 @@ DPI = 100
 
 def architectures() -> dict[str, Scenario]:
     """Both architectures by name, each with a minute without payment, ten minutes in."""
-    at, lasts = 10 * minute, 60.0
-    return {
-        "sync": order_chain(outage_at=at, outage_lasts=lasts),
-        "pub/sub": order_pubsub(outage_at=at, outage_lasts=lasts),
-    }
+    faults = [Outage("payment", at=10 * minute, lasts=60)]
+    return {"sync": order_chain(faults=faults), "pub/sub": order_pubsub(faults=faults)}
 
 
 def headline(scenarios: dict[str, Scenario]) -> Figure:

@@ -1,15 +1,20 @@
 """Ready scenarios: functions whose keyword arguments are what people sweep.
 
 Each returns a ``Scenario``, which is data: print it, draw it, change it with
-``replace``, run it, compare it. A time is in seconds, a rate in 1/second, a
-probability a fraction. ``CATALOG`` finds each function by its name.
+``replace``, run it, compare it. ``CATALOG`` finds each function by its name.
+
+Rates, workers, mean times and probabilities are numbers: a time is in seconds, a
+rate in 1/second, a probability a fraction. What a description says better is a
+description: ``faults``, ``retry``, ``breaker``, ``delivery``, ``topic``, ``redrives``.
+Arguments are few; whatever has none is a path of ``replace``. Where the warm-up is
+not given it has its usual length, but at most a tenth of the duration.
 
 >>> sorted(CATALOG)
 ['consumer_group', 'event_bus', 'event_flow', 'fan_out', 'order_chain', 'order_crash',
  'order_pubsub', 'retry_ladder', 'retry_storm', 'service_chain', 'town_announcement',
  'town_conversation']
->>> CATALOG["order_chain"](payment_workers=8).service("payment").workers
-8
+>>> CATALOG["order_chain"](payment_workers=8).replace("email.workers", 6).service("email").workers
+6
 """
 
 from collections.abc import Callable, Mapping

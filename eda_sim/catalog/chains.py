@@ -11,11 +11,15 @@ queues: Poisson arrivals, exponential work, and departures that are Poisson agai
 default each service is offered 40/s x 50 ms = 2 erlang for 4 workers.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 from eda_sim.catalog.latency import latency
+from eda_sim.catalog.warmup import warmup_of
 from eda_sim.errors import InvalidInput
-from eda_sim.scenario.delivery import Backoff, Retry
+from eda_sim.scenario.delivery import Retry
 from eda_sim.scenario.distributions import Exponential
-from eda_sim.scenario.faults import Fault, Outage, Slowdown
+from eda_sim.scenario.faults import Fault
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Service
 from eda_sim.scenario.steps import AnyStep, Call, Work
@@ -24,6 +28,8 @@ from eda_sim.units import minute, ms
 
 _FRONT = "front"
 _REQUEST = "DoAll"
+
+_WARMUP: Final = 30.0
 
 
 def service_chain(
@@ -38,16 +44,10 @@ def service_chain(
     step_mean: float = 50 * ms,
     network_mean: float = 1 * ms,
     timeout: float | None = None,
-    call_attempts: int = 1,
-    backoff_base: float = 0.1,
-    backoff_factor: float = 2.0,
-    mtbf: float | None = None,
-    mttr: float = 10.0,
-    slowdown_at: float | None = None,
-    slowdown_lasts: float = 60.0,
-    slowdown_factor: float = 3.0,
+    retry: Retry | None = None,
+    faults: Sequence[Fault] = (),
     duration: float = 10 * minute,
-    warmup: float = 30.0,
+    warmup: float | None = None,
 ) -> Scenario:
     """A front and ``depth`` equal services behind it, each with one step of work.
 
@@ -64,17 +64,12 @@ def service_chain(
         step_mean: mean time of each service's step, seconds (exponential).
         network_mean: mean latency of each way of a call, seconds (exponential).
         timeout: how long each caller waits for its call, seconds; None for ever.
-        call_attempts: tries at each call, the first included.
-        backoff_base: wait after the first failed try, seconds.
-        backoff_factor: how many times longer each further wait is.
-        mtbf: mean time from a repair to the next outage of each service behind the
-            front, seconds; None for no outages.
-        mttr: mean time that such an outage lasts, seconds.
-        slowdown_at: when the last service becomes slow, seconds; None for never.
-        slowdown_lasts: how long it stays slow, seconds.
-        slowdown_factor: how many times longer its work then takes.
+        retry: when each call is tried again; None for never.
+        faults: what goes wrong, such as ``[Slowdown("service-3", factor=3, at=60, lasts=60)]``;
+            the services behind the front are ``service-1``, ``service-2`` and so on.
         duration: requests arrive this long, seconds.
-        warmup: statistics leave out requests that started earlier, seconds.
+        warmup: statistics leave out requests that started earlier, seconds; None for 30 s, or
+            a tenth of ``duration`` where that is less.
 
     Raises:
         InvalidInput: one line with the path, the rule, the value and the remedy.
@@ -87,12 +82,9 @@ def service_chain(
     """
     if depth < 1:
         raise InvalidInput(f"depth must be >= 1, got {depth}: put a service behind the front")
-    retry = None
-    if call_attempts != 1:
-        retry = Retry(call_attempts, Backoff(backoff_base, factor=backoff_factor))
     numbers = range(1, depth + 1)
     works = {n: Work(Exponential(step_mean), f"step {n}") for n in numbers}
-    calls = {n: Call(f"DoStep{n}", timeout, retry) for n in numbers}
+    calls = {n: Call(f"DoStep{n}", timeout=timeout, retry=retry) for n in numbers}
     front = [calls[1]] if nested else calls.values()
     return Scenario(
         f"{'nested' if nested else 'sequential'} chain of {depth}",
@@ -114,12 +106,9 @@ def service_chain(
             ),
         ],
         network=latency(network_mean),
-        faults=[
-            *_outages(depth, mtbf, mttr),
-            *_slowdown(depth, slowdown_at, slowdown_lasts, slowdown_factor),
-        ],
+        faults=faults,
         duration=duration,
-        warmup=warmup,
+        warmup=warmup_of(warmup, _WARMUP, duration),
     )
 
 
@@ -130,13 +119,3 @@ def _service(number: int) -> str:
 def _then(calls: dict[int, Call], number: int, nested: bool) -> list[AnyStep]:
     """Return what service ``number`` does after its own step."""
     return [calls[number + 1]] if nested and number + 1 in calls else []
-
-
-def _outages(depth: int, mtbf: float | None, mttr: float) -> list[Fault]:
-    if mtbf is None:
-        return []
-    return [Outage(_service(n), mtbf=mtbf, mttr=mttr) for n in range(1, depth + 1)]
-
-
-def _slowdown(depth: int, at: float | None, lasts: float, factor: float) -> list[Fault]:
-    return [] if at is None else [Slowdown(_service(depth), factor, at=at, lasts=lasts)]

@@ -16,12 +16,14 @@ The crash is of payment alone; the guarantee is the broker's, for all four subsc
 else fails, so whatever the ledger shows is the crash.
 """
 
+from dataclasses import replace
 from math import ceil
 from typing import Any, Final, Literal, get_args
 
+from eda_sim.catalog.latency import latency
 from eda_sim.catalog.orders import order_pubsub
 from eda_sim.errors import InvalidInput
-from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy
+from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy, Retry
 from eda_sim.scenario.faults import Outage
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.units import minute, ms
@@ -38,34 +40,19 @@ def order_crash(
     *,
     guarantee: Guarantee = "at_least_once",
     rate: float = 40.0,
-    order_workers: int = 32,
     instances: int = 2,
     payment_workers: int = 4,
-    inventory_workers: int = 4,
-    email_workers: int = 4,
-    analytics_workers: int = 2,
-    order_mean: float = 5 * ms,
     payment_mean: float = 60 * ms,
-    payment_cv: float = 1.0,
-    inventory_mean: float = 30 * ms,
-    email_mean: float = 50 * ms,
-    analytics_mean: float = 10 * ms,
     payment_transient: float = 0.0,
     crash_at: float | None = 10.0,
     crash_lasts: float = 1.0,
     crash_every: float | None = 10.0,
     crash_instances: int | None = None,
-    network_mean: float = 1 * ms,
-    broker_publish_mean: float = 2 * ms,
-    broker_deliver_mean: float = 5 * ms,
     turnaround_mean: float = 20 * ms,
-    max_attempts: int = 4,
-    backoff_base: float = 1.0,
-    backoff_factor: float = 2.0,
+    retry: Retry = Retry(max_attempts=4),
     prefetch: int | None = None,
     ack_timeout: float | None = None,
-    dedup_window: float | None = None,
-    dedup_size: int | None = None,
+    memory: Deduplication = Deduplication(),
     duration: float = 3 * minute,
     warmup: float = 0.0,
 ) -> Scenario:
@@ -78,36 +65,23 @@ def order_crash(
         guarantee: ``at_most_once``, ``at_least_once``, or ``effectively_once``, which is at
             least once with idempotent handlers.
         rate: orders placed, 1/second (Poisson).
-        order_workers: threads of ``orders``, each held until the broker has accepted.
         instances: copies of ``payment``.
         payment_workers: threads of each copy.
-        inventory_workers: threads of ``inventory``.
-        email_workers: threads of ``email``.
-        analytics_workers: threads of ``analytics``.
-        order_mean: mean time to accept an order, seconds (exponential).
         payment_mean: mean time to charge a card, seconds (log-normal).
-        payment_cv: coefficient of variation of that time.
-        inventory_mean: mean time to reserve items, seconds (exponential).
-        email_mean: mean time to send the mail, seconds (exponential).
-        analytics_mean: mean time to record the sale, seconds (exponential).
         payment_transient: probability that one try at charging fails.
         crash_at: when ``payment`` first crashes, seconds; None for never.
         crash_lasts: how long until it is up again, seconds.
         crash_every: when it crashes the next time, seconds later; None for only once.
         crash_instances: how many copies crash; None for all.
-        network_mean: mean latency of each way of the customer's call, seconds (exponential).
-        broker_publish_mean: mean time until the broker has accepted, seconds (exponential).
-        broker_deliver_mean: mean time from there to each subscriber, seconds (exponential).
         turnaround_mean: mean time until an acknowledgement is back, seconds (exponential).
-        max_attempts: tries at each delivery, the first included; then it is a dead letter.
-        backoff_base: wait after the first failed try, seconds.
-        backoff_factor: how many times longer each further wait is.
+        retry: when each delivery is tried again, and how often before it is a dead letter; by
+            default after 1, 2 and 4 s.
         prefetch: how many unacknowledged deliveries the broker pushes to each copy; None: a
             free worker takes the next.
         ack_timeout: after how long the broker takes an attempt for dead, seconds; None: it
             sees a crash at once. At most once has none.
-        dedup_window: how long ``effectively_once`` remembers a message, seconds; None for ever.
-        dedup_size: how many messages it remembers; None for all.
+        memory: for how long, and how many, messages ``effectively_once`` remembers; by default
+            all, for ever.
         duration: orders arrive this long, seconds.
         warmup: statistics leave out orders that started earlier, seconds.
 
@@ -126,41 +100,28 @@ def order_crash(
     """
     shop = order_pubsub(
         rate=rate,
-        order_workers=order_workers,
         payment_workers=payment_workers,
-        inventory_workers=inventory_workers,
-        email_workers=email_workers,
-        analytics_workers=analytics_workers,
-        order_mean=order_mean,
         payment_mean=payment_mean,
-        payment_cv=payment_cv,
-        inventory_mean=inventory_mean,
-        email_mean=email_mean,
-        analytics_mean=analytics_mean,
         payment_transient=payment_transient,
-        network_mean=network_mean,
-        broker_publish_mean=broker_publish_mean,
-        broker_deliver_mean=broker_deliver_mean,
-        turnaround_mean=turnaround_mean,
-        max_attempts=max_attempts,
-        backoff_base=backoff_base,
-        backoff_factor=backoff_factor,
         duration=duration,
         warmup=warmup,
     )
-    promise = _promise(guarantee, ack_timeout, dedup_window, dedup_size)
+    promise = _promise(guarantee, ack_timeout, memory)
     assert shop.broker is not None
-    delivery = DeliveryPolicy(retry=shop.broker.delivery.retry, prefetch=prefetch, **promise)
+    broker = replace(
+        shop.broker,
+        turnaround=latency(turnaround_mean),
+        delivery=DeliveryPolicy(retry=retry, prefetch=prefetch, **promise),
+    )
     staffed = shop.replace(f"{_CRASHING}.instances", instances)
-    return staffed.replace("broker.delivery", delivery).replace(
+    return staffed.replace(
         name=f"crash, {guarantee.replace('_', ' ')}",
+        broker=broker,
         faults=_crashes(crash_at, crash_lasts, crash_every, crash_instances, shop.duration),
     )
 
 
-def _promise(
-    guarantee: str, ack_timeout: float | None, window: float | None, size: int | None
-) -> dict[str, Any]:
+def _promise(guarantee: str, ack_timeout: float | None, memory: Deduplication) -> dict[str, Any]:
     """Return the settings of a ``DeliveryPolicy`` that keep a guarantee."""
     if guarantee not in GUARANTEES:
         raise InvalidInput(
@@ -171,7 +132,7 @@ def _promise(
         return {"guarantee": guarantee}
     promise: dict[str, Any] = {"ack_timeout": ack_timeout}
     if guarantee == "effectively_once":
-        promise["idempotent"] = Deduplication(window, size)
+        promise["idempotent"] = memory
     return promise
 
 
@@ -180,7 +141,7 @@ def _crashes(
 ) -> list[Outage]:
     if at is None:
         return []
-    first = Outage(_CRASHING, at, lasts, instances)
+    first = Outage(_CRASHING, at=at, lasts=lasts, instances=instances)
     if every is None:
         return [first]
     if not every > lasts:
@@ -195,4 +156,4 @@ def _crashes(
             f"got {every!r}, which makes {crashes:.3g}: crash less often, or end sooner"
         )
     times = (at + n * every for n in range(crashes))
-    return [Outage(_CRASHING, each, lasts, instances) for each in times]
+    return [replace(first, at=each) for each in times]

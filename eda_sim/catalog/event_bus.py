@@ -11,11 +11,15 @@ three attempts at most, audit is offered 34/s × 1.24 attempts × 21 ms (handlin
 way of the acknowledgement) = 0.89 erlang for 4 workers, the others less.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 from eda_sim.catalog.latency import latency
+from eda_sim.catalog.warmup import warmup_of
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
+from eda_sim.scenario.delivery import DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential
-from eda_sim.scenario.faults import Fault, Outage
+from eda_sim.scenario.faults import Fault
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Service
 from eda_sim.scenario.steps import Branch, Call, Publish, Work
@@ -30,6 +34,8 @@ _SUBSCRIPTIONS = {
     "audit": (_USER, _ORDER, _PAYMENT),
 }
 
+_WARMUP: Final = 1 * minute
+
 
 def event_bus(
     *,
@@ -42,19 +48,14 @@ def event_bus(
     handle_mean: float = 20 * ms,
     transient: float = 0.2,
     permanent: float = 0.0,
-    max_attempts: int = 3,
-    backoff_base: float = 1.0,
-    backoff_factor: float = 2.0,
-    dead_letter: bool = True,
-    outage_at: float | None = None,
-    outage_lasts: float = 60.0,
-    outage_of: str = "audit",
+    retry: Retry = Retry(max_attempts=3),
     network_mean: float = 1 * ms,
     broker_publish_mean: float = 2 * ms,
     broker_deliver_mean: float = 5 * ms,
     turnaround_mean: float = 1 * ms,
+    faults: Sequence[Fault] = (),
     duration: float = 10 * minute,
-    warmup: float = 1 * minute,
+    warmup: float | None = None,
 ) -> Scenario:
     """Events enter through one API, are routed to topics, and are delivered at least once.
 
@@ -68,19 +69,16 @@ def event_bus(
         handle_mean: mean time of one attempt at handling it, seconds (exponential).
         transient: probability that an attempt fails and may be tried again.
         permanent: probability that a subscriber can never handle an event.
-        max_attempts: tries at each delivery, the first included; then it is given up.
-        backoff_base: wait after the first failed try, seconds.
-        backoff_factor: how many times longer each further wait is.
-        dead_letter: whether what is given up is kept; else it is lost.
-        outage_at: when ``outage_of`` goes down, seconds; None for no outage.
-        outage_lasts: how long it stays down, seconds.
-        outage_of: the service that goes down.
+        retry: when each delivery is tried again, and how often before it is given up; by
+            default after 1 and 2 s.
         network_mean: mean latency of each way of a call, seconds (exponential).
         broker_publish_mean: mean time until the broker has accepted, seconds (exponential).
         broker_deliver_mean: mean time from there to each subscriber, seconds (exponential).
         turnaround_mean: mean time until an acknowledgement is back, seconds (exponential).
+        faults: what goes wrong, such as ``[Outage("audit", at=200, lasts=60)]``.
         duration: events come this long, seconds.
-        warmup: statistics leave out what was published earlier, seconds.
+        warmup: statistics leave out what was published earlier, seconds; None for a minute, or
+            a tenth of ``duration`` where that is less.
 
     Raises:
         InvalidInput: one line with the path, the rule, the value and the remedy.
@@ -107,9 +105,6 @@ def event_bus(
     )
     validate = Work(Exponential(validate_mean), "validate")
     handle = Work(Exponential(handle_mean), "handle", transient=transient, permanent=permanent)
-    faults: list[Fault] = []
-    if outage_at is not None:
-        faults.append(Outage(outage_of, at=outage_at, lasts=outage_lasts))
     return Scenario(
         "event bus",
         traffic=[Traffic(Call("AcceptEvent"), Poisson(total), name="applications")],
@@ -124,13 +119,10 @@ def event_bus(
             publish=latency(broker_publish_mean),
             deliver=latency(broker_deliver_mean),
             turnaround=latency(turnaround_mean),
-            delivery=DeliveryPolicy(
-                Retry(max_attempts, Backoff(backoff_base, factor=backoff_factor)),
-                dead_letter=dead_letter,
-            ),
+            delivery=DeliveryPolicy(retry=retry),
         ),
         network=latency(network_mean),
         faults=faults,
         duration=duration,
-        warmup=warmup,
+        warmup=warmup_of(warmup, _WARMUP, duration),
     )

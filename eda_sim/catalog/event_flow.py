@@ -11,13 +11,15 @@ erlang for 2 workers, inventory 20/s × 30 ms = 0.6 for 2, notification 18/s × 
 = 0.36 for 2, and analytics 43/s × 10 ms = 0.43 for 2.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from eda_sim.catalog.latency import latency
+from eda_sim.catalog.warmup import warmup_of
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
+from eda_sim.scenario.delivery import DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential
+from eda_sim.scenario.faults import Fault
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Service
 from eda_sim.scenario.steps import Call, Publish, Work
@@ -25,6 +27,8 @@ from eda_sim.scenario.traffic import Poisson, Traffic, UniformKeys
 from eda_sim.units import minute, ms
 
 EVENTS = ("UserRegistered", "OrderPlaced", "PaymentProcessed")
+
+_WARMUP: Final = 1 * minute
 
 
 def event_flow(
@@ -34,10 +38,7 @@ def event_flow(
     payment_rate: float = 18.0,
     customers: int = 1000,
     producer_workers: int = 4,
-    email_workers: int = 2,
-    inventory_workers: int = 2,
-    analytics_workers: int = 2,
-    notification_workers: int = 2,
+    subscriber_workers: int = 2,
     accept_mean: float = 5 * ms,
     email_mean: float = 50 * ms,
     inventory_mean: float = 30 * ms,
@@ -46,11 +47,10 @@ def event_flow(
     network_mean: float = 1 * ms,
     broker_publish_mean: float = 2 * ms,
     broker_deliver_mean: float = 5 * ms,
-    max_attempts: int = 4,
-    backoff_base: float = 1.0,
-    backoff_factor: float = 2.0,
+    retry: Retry = Retry(max_attempts=4),
+    faults: Sequence[Fault] = (),
     duration: float = 10 * minute,
-    warmup: float = 1 * minute,
+    warmup: float | None = None,
 ) -> Scenario:
     """Users, orders and payments are announced; email, inventory, analytics and others listen.
 
@@ -60,10 +60,8 @@ def event_flow(
         payment_rate: payments processed, 1/second (Poisson).
         customers: how many customers orders and payments are about, equally often each.
         producer_workers: threads of each of ``users``, ``orders`` and ``payment``.
-        email_workers: threads of ``email``.
-        inventory_workers: threads of ``inventory``.
-        analytics_workers: threads of ``analytics``.
-        notification_workers: threads of ``notification``.
+        subscriber_workers: threads of each of ``email``, ``inventory``, ``analytics`` and
+            ``notification``.
         accept_mean: mean time to accept what a client asks for, seconds (exponential).
         email_mean: mean time to send a welcome mail, seconds (exponential).
         inventory_mean: mean time to reserve items, seconds (exponential).
@@ -72,11 +70,12 @@ def event_flow(
         network_mean: mean latency of each way of a client's call, seconds (exponential).
         broker_publish_mean: mean time until the broker has accepted, seconds (exponential).
         broker_deliver_mean: mean time from there to each subscriber, seconds (exponential).
-        max_attempts: tries at each delivery, the first included; then it is a dead letter.
-        backoff_base: wait after the first failed try, seconds.
-        backoff_factor: how many times longer each further wait is.
+        retry: when each delivery is tried again, and how often before it is a dead letter; by
+            default after 1, 2 and 4 s.
+        faults: what goes wrong, such as ``[Outage("email", at=200, lasts=60)]``.
         duration: clients come this long, seconds.
-        warmup: statistics leave out what started earlier, seconds.
+        warmup: statistics leave out what started earlier, seconds; None for a minute, or a
+            tenth of ``duration`` where that is less.
 
     Raises:
         InvalidInput: one line with the path, the rule, the value and the remedy.
@@ -98,32 +97,33 @@ def event_flow(
         ],
         services=[
             _producer("users", producer_workers, "RegisterUser", Work(accept, "create account"),
-                      Publish("UserRegistered", {"plan": "free"}, version=2)),
+                      Publish("UserRegistered", data={"plan": "free"}, version=2)),
             _producer("orders", producer_workers, "PlaceOrder", Work(accept, "accept order"),
-                      Publish("OrderPlaced", placed)),
+                      Publish("OrderPlaced", data=placed)),
             _producer("payment", producer_workers, "ProcessPayment", Work(accept, "charge card"),
-                      Publish("PaymentProcessed", {"currency": "EUR", "method": "card"})),
-            _subscriber("email", email_workers, {
+                      Publish("PaymentProcessed", data={"currency": "EUR", "method": "card"})),
+            _subscriber("email", subscriber_workers, {
                 "UserRegistered": [Work(Exponential(email_mean), "send welcome mail")]}),
-            _subscriber("inventory", inventory_workers, {
+            _subscriber("inventory", subscriber_workers, {
                 "OrderPlaced": [Work(Exponential(inventory_mean), "reserve items")]}),
-            _subscriber("analytics", analytics_workers, dict.fromkeys(EVENTS, record)),
-            _subscriber("notification", notification_workers, {
+            _subscriber("analytics", subscriber_workers, dict.fromkeys(EVENTS, record)),
+            _subscriber("notification", subscriber_workers, {
                 "PaymentProcessed": [Work(Exponential(notification_mean), "confirm payment")]}),
         ],
         broker=Broker(
             publish=latency(broker_publish_mean),
             deliver=latency(broker_deliver_mean),
-            delivery=DeliveryPolicy(Retry(max_attempts, Backoff(backoff_base, factor=backoff_factor))),
+            delivery=DeliveryPolicy(retry=retry),
         ),
         network=latency(network_mean),
+        faults=faults,
         duration=duration,
-        warmup=warmup,
+        warmup=warmup_of(warmup, _WARMUP, duration),
     )  # fmt: skip
 
 
 def _asking(command: str, rate: float, customers: int, name: str) -> Traffic:
-    return Traffic(Call(command), Poisson(rate), UniformKeys(customers), name)
+    return Traffic(Call(command), Poisson(rate), keys=UniformKeys(customers), name=name)
 
 
 def _producer(name: str, workers: int, command: str, work: Work, event: Publish) -> Service:

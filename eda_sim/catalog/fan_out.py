@@ -8,7 +8,7 @@ Its numbers are easy to reason about: by default a subscriber is offered
 from eda_sim.catalog.latency import latency
 from eda_sim.errors import InvalidInput
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
+from eda_sim.scenario.delivery import DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Service
@@ -27,9 +27,7 @@ def fan_out(
     publish_mean: float = 0.0,
     deliver_mean: float = 5 * ms,
     turnaround_mean: float = 0.0,
-    max_attempts: int = 4,
-    backoff_base: float = 1.0,
-    backoff_factor: float = 2.0,
+    retry: Retry = Retry(max_attempts=4),
     messages: float = 100_000,
     warmup: float = 0.0,
 ) -> Scenario:
@@ -47,9 +45,7 @@ def fan_out(
         publish_mean: mean time until the broker has accepted, seconds (exponential).
         deliver_mean: mean time from there to each subscriber, seconds (exponential).
         turnaround_mean: mean time until an acknowledgement is back, seconds (exponential).
-        max_attempts: tries at handling, the first included.
-        backoff_base: wait after the first failure, seconds.
-        backoff_factor: how many times longer each further wait is.
+        retry: when a failed attempt is followed by another, and how many there are in all.
         messages: expected number of messages; the run lasts ``messages / rate`` seconds.
         warmup: statistics leave out what was published earlier, seconds.
 
@@ -67,7 +63,6 @@ def fan_out(
             f"subscribers must be >= 0, got {subscribers}: say how many services handle the event"
         )
     arrivals = Poisson(rate)
-    retry = Retry(max_attempts, Backoff(backoff_base, factor=backoff_factor))
     work = Work(Exponential(service_mean), "handle", transient=transient)
     return Scenario(
         "fan-out",

@@ -20,21 +20,19 @@ breaker, a travelling deadline take them away. A herd comes from retries being *
 jitter takes that away, and only that.
 """
 
-from typing import Literal
+from collections.abc import Sequence
 
 from eda_sim.catalog.latency import latency
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.delivery import Backoff, CircuitBreaker, DeliveryPolicy, Retry, RetryBudget
+from eda_sim.scenario.delivery import CircuitBreaker, DeliveryPolicy, Retry
 from eda_sim.scenario.distributions import Exponential
-from eda_sim.scenario.faults import BadDeployment, Fault, Outage, Slowdown
+from eda_sim.scenario.faults import Fault
 from eda_sim.scenario.redrive import Redrive
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Service
 from eda_sim.scenario.steps import AnyStep, Branch, Call, Publish, Work
 from eda_sim.scenario.traffic import Bursts, Poisson, Traffic, UniformKeys
 from eda_sim.units import minute, ms
-
-Jitter = Literal["none", "full", "decorrelated"]
 
 _PLACED, _CANCELLED = "OrderPlaced", "OrderCancelled"
 _SUBSCRIBER, _CALLEE = "payment", "stock"
@@ -46,31 +44,18 @@ def retry_ladder(
     cancel_rate: float = 0.0,
     keys: int | None = None,
     workers: int = 4,
-    partitions: int = 8,
     validate_mean: float = 5 * ms,
     work_mean: float = 50 * ms,
     invalid: float = 0.0,
     transient: float = 0.2,
     permanent: float = 0.0,
     poison: float = 0.0,
-    max_attempts: int | None = 4,
-    backoff_base: float = 1.0,
-    backoff_factor: float = 2.0,
-    jitter: Jitter = "none",
-    dead_letter: bool = True,
-    requeue: Literal["tail", "head"] = "tail",
-    ordered: bool = False,
-    retry_topic: bool = False,
-    idempotent: bool = False,
-    bad_deployment_at: float | None = None,
-    bad_deployment_lasts: float = 60.0,
-    bad_deployment_failure: float = 1.0,
-    redrive_at: float | None = None,
-    redrive_rate: float | None = None,
-    redrive_message: str | None = None,
+    delivery: DeliveryPolicy = DeliveryPolicy(),
     broker_publish_mean: float = 2 * ms,
     broker_deliver_mean: float = 5 * ms,
     turnaround_mean: float = 1 * ms,
+    faults: Sequence[Fault] = (),
+    redrives: Sequence[Redrive] = (),
     duration: float = 5 * minute,
     warmup: float = 0.0,
 ) -> Scenario:
@@ -81,7 +66,6 @@ def retry_ladder(
         cancel_rate: orders cancelled (``OrderCancelled``), 1/second; 0 for none.
         keys: how many customers there are, equally busy; None: each order has its own.
         workers: threads of ``payment``.
-        partitions: partitions of each topic, where ``ordered``.
         validate_mean: mean time to validate a message, seconds (exponential).
         work_mean: mean time of the business logic, seconds (exponential).
         invalid: probability that a message is not valid: a dead letter at once.
@@ -90,24 +74,15 @@ def retry_ladder(
             a dead letter at once.
         poison: probability that it can never succeed and is taken for transient: a dead
             letter after the last try.
-        max_attempts: tries at each delivery, the first included; None for no end.
-        backoff_base: wait after the first failed try, seconds.
-        backoff_factor: how many times longer each further wait is.
-        jitter: ``none``, ``full`` or ``decorrelated``, as in ``Backoff``.
-        dead_letter: whether what is given up is kept; else it is lost.
-        requeue: where a message that is tried again rejoins its queue: ``tail`` or ``head``.
-        ordered: whether each partition is handled in order, one message at a time.
-        retry_topic: with ``ordered``, whether a message is tried again beside the order.
-        idempotent: whether a repeated try skips the steps that it has done.
-        bad_deployment_at: when a bad version of ``payment`` is deployed, seconds; None for never.
-        bad_deployment_lasts: until it is rolled back, seconds.
-        bad_deployment_failure: probability that a try at anything fails meanwhile.
-        redrive_at: when dead letters are sent back, seconds; None for never.
-        redrive_rate: how many go back, 1/second; None for all at once.
-        redrive_message: which ones, by message name; None for all.
+        delivery: when a delivery is tried again (``retry``, by default after 1, 2 and 4 s),
+            whether beside the order (``ordered``, ``retry_topic``), at which end of its queue
+            (``requeue``), whether it skips the steps that it has done (``idempotent``), and
+            whether what is given up is kept (``dead_letter``).
         broker_publish_mean: mean time until the broker has accepted, seconds (exponential).
         broker_deliver_mean: mean time from there to the subscriber, seconds (exponential).
         turnaround_mean: mean time until an acknowledgement is back, seconds (exponential).
+        faults: what goes wrong, such as ``[BadDeployment("payment", 1.0, at=60, lasts=60)]``.
+        redrives: when dead letters are sent back, such as ``[Redrive("payment", at=180)]``.
         duration: orders arrive this long, seconds.
         warmup: statistics leave out orders that started earlier, seconds.
 
@@ -133,7 +108,7 @@ def retry_ladder(
         if arriving:
             business = Work(Exponential(work_mean), label, transient=transient, permanent=permanent)
             about = None if keys is None else UniformKeys(keys)
-            traffic.append(Traffic(Publish(message), Poisson(arriving), about, source))
+            traffic.append(Traffic(Publish(message), Poisson(arriving), keys=about, name=source))
             on[message] = [validate, *stumble, business]
     return Scenario(
         "retry ladder",
@@ -143,18 +118,10 @@ def retry_ladder(
             publish=latency(broker_publish_mean),
             deliver=latency(broker_deliver_mean),
             turnaround=latency(turnaround_mean),
-            partitions=partitions,
-            delivery=DeliveryPolicy(
-                Retry(max_attempts, Backoff(backoff_base, backoff_factor, jitter)),
-                dead_letter=dead_letter,
-                requeue=requeue,
-                ordered=ordered,
-                retry_topic=retry_topic,
-                idempotent=idempotent,
-            ),
+            delivery=delivery,
         ),
-        faults=_bad_deployment(bad_deployment_at, bad_deployment_lasts, bad_deployment_failure),
-        redrives=_redrive(redrive_at, redrive_rate, redrive_message),
+        faults=faults,
+        redrives=redrives,
         duration=duration,
         warmup=warmup,
     )
@@ -169,21 +136,9 @@ def retry_storm(
     work_mean: float = 100 * ms,
     timeout: float = 1.0,
     propagate_deadline: bool = False,
-    max_attempts: int = 4,
-    backoff_base: float = 1.0,
-    backoff_factor: float = 2.0,
-    backoff_maximum: float | None = None,
-    jitter: Jitter = "none",
-    budget_ratio: float | None = None,
-    budget_burst: int = 10,
-    breaker_failures: int | None = None,
-    breaker_window: float = 10.0,
-    breaker_open_for: float = 5.0,
-    outage_at: float | None = None,
-    outage_lasts: float = 10.0,
-    slowdown_at: float | None = None,
-    slowdown_lasts: float = 10.0,
-    slowdown_factor: float = 4.0,
+    retry: Retry | None = Retry(max_attempts=4),
+    breaker: CircuitBreaker | None = None,
+    faults: Sequence[Fault] = (),
     network_mean: float = 1 * ms,
     duration: float = 3 * minute,
     warmup: float = 0.0,
@@ -197,23 +152,12 @@ def retry_storm(
         inbox: how many calls may wait there, one more being rejected; None for any number.
         work_mean: mean time of looking something up, seconds (exponential).
         timeout: how long a till waits for one try, seconds.
-        propagate_deadline: whether the timeout travels along, so that what nobody waits for any more
-            is not begun.
-        max_attempts: tries at each call, the first included.
-        backoff_base: wait after the first failed try, seconds.
-        backoff_factor: how many times longer each further wait is.
-        backoff_maximum: the longest wait, seconds; None for any.
-        jitter: ``none``, ``full`` or ``decorrelated``, as in ``Backoff``.
-        budget_ratio: how many retries each call pays for; None for no retry budget.
-        budget_burst: how many retries can be saved up.
-        breaker_failures: failed calls that open the circuit breaker; None for no breaker.
-        breaker_window: within how long they must fall, seconds.
-        breaker_open_for: how long the breaker stays open, seconds.
-        outage_at: when ``stock`` goes down, seconds; None for no outage.
-        outage_lasts: how long it stays down, seconds.
-        slowdown_at: when ``stock`` becomes slow, seconds; None for never.
-        slowdown_lasts: how long it stays slow, seconds.
-        slowdown_factor: how many times longer its work then takes.
+        propagate_deadline: whether the timeout travels along, so that what nobody waits for any
+            more is not begun.
+        retry: when each call is tried again, and what bounds that; by default after 1, 2 and 4 s,
+            without jitter and without a budget. None for never.
+        breaker: the circuit breaker of the tills; None for none.
+        faults: what goes wrong, such as ``[Slowdown("stock", factor=4, at=30, lasts=10)]``.
         network_mean: mean latency of each way of a call, seconds (exponential).
         duration: calls come this long, seconds.
         warmup: statistics leave out calls that started earlier, seconds.
@@ -222,26 +166,17 @@ def retry_storm(
         InvalidInput: one line with the path, the rule, the value and the remedy.
 
     Example:
-        >>> from eda_sim import retry_storm
-        >>> retry_storm(jitter="full", budget_ratio=0.1).traffic[0].message.retry
-        Retry(backoff=Backoff(1.0, jitter='full'), budget=RetryBudget())
+        >>> from eda_sim import Retry, RetryBudget, retry_storm
+        >>> retry_storm(retry=Retry(budget=RetryBudget(ratio=0.2))).traffic[0].message
+        Call('CheckStock', timeout=1.0, retry=Retry(budget=RetryBudget(ratio=0.2)))
     """
-    budget = None if budget_ratio is None else RetryBudget(budget_ratio, budget_burst)
-    breaker = None
-    if breaker_failures is not None:
-        breaker = CircuitBreaker(breaker_failures, breaker_window, breaker_open_for)
     ask = Call(
         "CheckStock",
-        timeout,
-        Retry(max_attempts, Backoff(backoff_base, backoff_factor, jitter, backoff_maximum), budget),
-        breaker,
+        timeout=timeout,
+        retry=retry,
+        breaker=breaker,
         propagate_deadline=propagate_deadline,
     )
-    faults: list[Fault] = []
-    if outage_at is not None:
-        faults.append(Outage(_CALLEE, at=outage_at, lasts=outage_lasts))
-    if slowdown_at is not None:
-        faults.append(Slowdown(_CALLEE, slowdown_factor, at=slowdown_at, lasts=slowdown_lasts))
     look_up = Work(Exponential(work_mean), "look up")
     return Scenario(
         "retry storm",
@@ -252,11 +187,3 @@ def retry_storm(
         duration=duration,
         warmup=warmup,
     )
-
-
-def _bad_deployment(at: float | None, lasts: float, failure: float) -> list[Fault]:
-    return [] if at is None else [BadDeployment(_SUBSCRIBER, failure, at=at, lasts=lasts)]
-
-
-def _redrive(at: float | None, rate: float | None, message: str | None) -> list[Redrive]:
-    return [] if at is None else [Redrive(_SUBSCRIBER, at, rate, message)]

@@ -41,8 +41,8 @@ Settings = Annotated[
         "--set",
         "-s",
         metavar="KEY=VALUE",
-        help="Change one setting, such as payment_workers=8, or one part by its path, such as "
-        "payment.workers=8. Can be given again.",
+        help="Change one setting, such as payment_workers=8 or 'retry={max_attempts: 4}', or one "
+        "part by its path, such as email.workers=8. Can be given again.",
     ),
 ]
 Seed = Annotated[int, typer.Option(help="The luck: the same seed gives the same numbers.")]
@@ -189,6 +189,7 @@ def run(
     """Run a scenario once: its summary, its services, and what became of every request.
 
     eda-sim run order_chain --seed 7
+    eda-sim run order_chain --set 'retry={max_attempts: 4}' --set email.workers=8
     eda-sim run my_system.yaml --set payment.workers=8 --out results/
     """
     from eda_sim.cli.files import check_directory, json_text, write_run
@@ -246,7 +247,7 @@ def compare(
 
     eda-sim compare order_chain order_pubsub --replications 20
     eda-sim compare order_chain order_pubsub --set rate=60 --plot rate60.png
-    eda-sim compare order_pubsub --over max_attempts=1,4
+    eda-sim compare order_pubsub --over broker.delivery.retry.max_attempts=1,4
     """
     from eda_sim.cli.files import checked_picture, json_text, written
     from eda_sim.cli.tables import comparison_tables

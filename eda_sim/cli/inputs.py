@@ -4,12 +4,14 @@
 catalogue wins, ``./name`` is always a file. ``--set key=value`` gives a
 catalogue function its keyword argument; any other key, and every key for a
 file, is a path of ``Scenario.replace``. Keyword arguments come first, then the
-paths in the order typed. ``--over key=a,b`` is one ``--set`` for each value.
+paths in the order typed. The value is YAML, so that a description can be typed
+as it stands in a file: it is checked as the argument or the path would check
+it. ``--over key=a,b`` is one ``--set`` for each value.
 """
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import Parameter, getdoc, signature
 from math import isfinite
 from pathlib import Path
@@ -59,7 +61,7 @@ def scenarios_over(source: str, over: str, settings: Sequence[str] = ()) -> dict
     key, equals, typed = (part.strip() for part in over.partition("="))
     if not key or not equals:
         raise InvalidInput(
-            f"--over must be key=value,value, got {over!r}: write e.g. --over max_attempts=1,4"
+            f"--over must be key=value,value, got {over!r}: write e.g. --over payment_workers=2,4"
         )
     if key in (parsed_setting(setting)[0] for setting in settings):
         raise InvalidInput(f"{key} is given by --set and by --over: leave one of them out")
@@ -165,20 +167,35 @@ def _structure(key: str, text: str) -> Any:
 def _built(name: str, function: Callable[..., "Scenario"], given: Mapping[str, Any]) -> "Scenario":
     known = parameters(function)
     scenario = _called(name, function, {k: v for k, v in given.items() if k in known})
-    settings = [*known, *(field for field in vars(scenario) if field not in known)]
     for key, value in given.items():
         if key in known:
             continue
+        settings = {*known, *_paths(scenario)}
         if not _PATH.search(key) and key not in settings:
             raise InvalidInput(f"{name} has no setting {key!r}: {nearest(key, settings)}")
         scenario = scenario.replace(key, value)
     return scenario
 
 
+def _paths(scenario: "Scenario") -> Iterator[str]:
+    """Yield the paths that people who type a plain key may mean."""
+    yield from vars(scenario)
+    yield from (source.name for source in scenario.traffic)
+    for service in scenario.services:
+        yield from (service.name, f"{service.name}.workers")
+
+
 def _called(name: str, function: Callable[..., "Scenario"], given: Mapping[str, Any]) -> "Scenario":
+    from pydantic import ConfigDict, ValidationError, validate_call
+
+    from eda_sim.scenario.description import explain
+
+    checked = validate_call(config=ConfigDict(allow_inf_nan=False))(function)
     try:
-        return function(**given)
-    except (TypeError, ArithmeticError) as error:
+        return checked(**given)
+    except ValidationError as error:
+        raise InvalidInput(explain(error, "", given)) from None
+    except ArithmeticError as error:
         # The function computed with what was typed, before any description could check it.
         typed = ", ".join(f"{key}={value!r}" for key, value in given.items())
         raise InvalidInput(

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from yaml import safe_dump
 
 from eda_sim.cli.inputs import about, parameters
 from eda_sim.results.words import number_text, share_text
+from eda_sim.scenario.plain import to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,14 +47,21 @@ def catalogue_table(functions: Mapping[str, Callable[..., "Scenario"]]) -> Table
 
 
 def _setting(name: str, default: Any) -> str:
-    return name if default is Parameter.empty else f"{name}={_typed(default)}"
+    return name if default is Parameter.empty else f"{name}={typed(default)}"
 
 
-def _typed(value: Any) -> str:
-    """Write a default as one would type it after ``--set``."""
+def typed(value: Any) -> str:
+    """Write a default as one would type it after ``--set``.
+
+    >>> from eda_sim.scenario.delivery import Retry
+    >>> typed(0.05), typed(None), typed(Retry(max_attempts=3))
+    ('0.05', 'null', '{max_attempts: 3}')
+    """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, (int, float, str)):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return safe_dump(to_plain(value), default_flow_style=True, width=PIPED_WIDTH).strip()
 
 
 def run_tables(run: "Run") -> list[Table]:

@@ -125,8 +125,9 @@ class Run(Record):
             InvalidInput: if the run has no such request.
 
         Example:
-            >>> from eda_sim import order_chain, simulate
-            >>> run = simulate(order_chain(duration=60, warmup=0, outage_at=20), seed=7)
+            >>> from eda_sim import Outage, order_chain, simulate
+            >>> faults = [Outage("payment", at=20, lasts=60)]
+            >>> run = simulate(order_chain(duration=60, warmup=0, faults=faults), seed=7)
             >>> found = run.audit().query("what == 'refused'").iloc[0]
             >>> found["by"], found["policy"]
             ("faults[0] = Outage('payment', at=20.0, lasts=60.0)",
@@ -184,8 +185,9 @@ class Run(Record):
             InvalidInput: if two have one name, or the subject is no service of the scenario.
 
         Example:
-            >>> from eda_sim import Alert, order_pubsub, simulate
-            >>> run = simulate(order_pubsub(duration=60, warmup=0, outage_at=20, outage_lasts=10))
+            >>> from eda_sim import Alert, Outage, order_pubsub, simulate
+            >>> faults = [Outage("payment", at=20, lasts=10)]
+            >>> run = simulate(order_pubsub(duration=60, warmup=0, faults=faults))
             >>> paged = run.alerts(Alert("backlog of payment > 100", lasting=2))
             >>> bool(22 < paged["fired_at"][0] < 30 < paged["resolved_at"][0])
             True
