@@ -14,6 +14,7 @@ from eda_sim import (
     CircuitBreaker,
     DeliveryPolicy,
     InvalidInput,
+    Loss,
     Outage,
     Publish,
     Retry,
@@ -135,7 +136,7 @@ def slow_service() -> Run:
     return simulate(world(call, [0.0], services, network=Constant(0.25)))
 
 
-def test_a_timeout_and_what_follows_are_told_though_no_table_keeps_them() -> None:
+def test_each_timeout_and_each_late_reply_is_told_when_it_happened() -> None:
     """The second try leaves at 1.5 s, the timeout and the backoff after the first."""
     assert story(slow_service().journey(0)) == [
         (0, "clients", "sent"),
@@ -147,33 +148,72 @@ def test_a_timeout_and_what_follows_are_told_though_no_table_keeps_them() -> Non
         (1.75, "a", "started"),
         (2.25, "a", "worked"),
         (2.25, "a", "ended"),
-        (2.25, "a", "replied too late"),
+        (2.5, "a", "replied too late"),
         (2.5, "clients", "timed out"),
         (2.5, "clients", "answered"),
         (3.75, "a", "worked"),
         (3.75, "a", "ended"),
-        (3.75, "a", "replied too late"),
+        (4.0, "a", "replied too late"),
     ]
 
 
-def test_a_reply_that_came_too_late_arrives_nowhere() -> None:
-    """Both replies left; neither found anybody who waited."""
+def test_a_reply_that_came_too_late_finds_nobody() -> None:
+    """Both replies reached a caller who had given up."""
     replies = [arrow for arrow in slow_service().journey(0).arrows if arrow.kind == "reply"]
-    assert [arrow.departs for arrow in replies] == [2.25, 3.75]
-    assert all(isnan(arrow.arrives) for arrow in replies)
+    assert [(arrow.departs, arrow.arrives) for arrow in replies] == [(2.25, 2.5), (3.75, 4.0)]
+    assert all(arrow.too_late for arrow in replies)
 
 
-def test_what_is_not_known_is_not_made_up() -> None:
-    """With jitter nothing keeps when a try left: its arrow departs at NaN, not at a guess."""
+def test_a_backoff_with_jitter_is_told_as_it_was() -> None:
+    """The second try left the network's quarter of a second before it arrived."""
     call = Call("M0", timeout=1.0, retry=Retry(2, Backoff(0.5, jitter="full")))
     services = [Service("a", workers=2, on={"M0": [takes(2)]})]
     run = simulate(world(call, [0.0], services, network=Constant(0.25)))
     first, second = (arrow for arrow in run.journey(0).arrows if arrow.kind == "call")
     assert (first.departs, first.attempt) == (0.0, 1)
-    assert isnan(second.departs)
-    assert second.attempt == 2
-    notes = run.journey(0).steps["note"]
-    assert notes.isin(["attempt 2, at the latest"]).sum() == 1
+    assert 1.0 < second.departs < 1.5
+    assert (second.arrives, second.attempt) == (second.departs + 0.25, 2)
+
+
+def test_a_call_that_gets_lost_is_told_though_nobody_ever_saw_it() -> None:
+    """Both tries get lost; the caller gives each up after a second, and waits half a second."""
+    call = Call("M0", timeout=1.0, retry=Retry(2, Backoff(0.5)))
+    scenario = world(call, [0.0], {"a": [takes(1)]}, faults=[Loss(1.0)])
+    journey = simulate(scenario).journey(0)
+    assert story(journey) == [
+        (0, "clients", "sent"),
+        (1.0, "clients", "timed out"),
+        (1.5, "clients", "sent"),
+        (2.5, "clients", "timed out"),
+        (2.5, "clients", "answered"),
+    ]
+    assert [arrow.departs for arrow in journey.arrows] == [0, 1.5]
+    assert all(isnan(arrow.arrives) for arrow in journey.arrows)
+
+
+def test_a_reply_that_gets_lost_never_arrives() -> None:
+    """The work is done, and its caller learns nothing of it."""
+    fault = Loss(1.0, at=0.5, lasts=1.0)
+    journey = simulate(
+        world(Call("M0", timeout=3.0), [0.0], {"a": [takes(1)]}, faults=[fault])
+    ).journey(0)
+    assert story(journey)[-3:] == [
+        (1.0, "a", "replied"), (3.0, "clients", "timed out"), (3.0, "clients", "answered"),
+    ]  # fmt: skip
+    assert journey.steps["note"].iloc[-3] == "never arrived"
+
+
+def test_an_acknowledgement_that_gets_lost_is_not_told() -> None:
+    """The broker never hears of it: the message is handled again."""
+    scenario = world(
+        Send("M0"), [0.0], {"a": [takes(1)]}, broker=Broker(turnaround=Constant(0.5)),
+        faults=[Loss(1.0, ["a", "broker"], at=0.5, lasts=1.5)],
+    )  # fmt: skip
+    told = story(simulate(scenario).journey(0))
+    assert [(at, what) for at, who, what in told if who == "a"] == [
+        (0, "started"), (1.0, "worked"), (1.5, "ended"), (1.5, "queued again"),
+        (1.5, "started"), (2.5, "worked"), (2.5, "ended"), (3.0, "acknowledged"),
+    ]  # fmt: skip
 
 
 def test_a_dead_letter_is_told_attempt_by_attempt() -> None:

@@ -16,6 +16,7 @@ from eda_sim import (
     Call,
     DeliveryPolicy,
     InvalidInput,
+    Loss,
     Outage,
     Publish,
     Retry,
@@ -54,6 +55,12 @@ def given_up_and_repeated() -> Run:
     return simulate(world(call, [0.0], services, network=Constant(0.25)))
 
 
+def lost_on_the_way_back() -> Run:
+    """A call whose reply gets lost."""
+    fault = Loss(1.0, at=0.5, lasts=2.0)
+    return simulate(world(Call("M0", timeout=3.0), [0.0], {"a": [takes(1)]}, faults=[fault]))
+
+
 def dead_lettered() -> Run:
     """An event that can never be handled, and another subscriber that can."""
     services = [
@@ -70,12 +77,14 @@ RUNS = {
     "chain": orders_through_a_chain,
     "broker": orders_through_a_broker,
     "timeouts": given_up_and_repeated,
+    "lost": lost_on_the_way_back,
     "dead letter": dead_lettered,
 }
 CASES = [
     *(pytest.param("chain", r, id=f"chain {r}") for r in (0, 30, 80)),
     *(pytest.param("broker", r, id=f"broker {r}") for r in (0, 7, 60)),
     pytest.param("timeouts", 0, id="timeouts"),
+    pytest.param("lost", 0, id="lost"),
     pytest.param("dead letter", 0, id="dead letter"),
 ]
 _made: dict[str, Run] = {}
@@ -154,16 +163,25 @@ def test_what_failed_is_hatched_and_marked() -> None:
     assert "listen" in texts
 
 
-def test_a_reply_that_nobody_hears_ends_on_its_way() -> None:
-    """Its line stops short, with a cross; a call that arrived reaches its lifeline."""
-    journey = run_of("timeouts").journey(0)
-    ax, sheet = draw_journey(run_of("timeouts"), 0), sheet_of(journey)
-    lines = {str(line.get_label()): line for line in labelled(ax, Line2D)}
-    x0, x1 = lines["reply M0 a clients"].get_xdata()
-    assert abs(x1 - x0) < 0.4 * (sheet.x("a") - sheet.x("clients"))
+def test_a_reply_that_came_too_late_ends_in_a_cross() -> None:
+    """Both replies find a caller who has given up."""
+    ax = draw_journey(run_of("timeouts"), 0)
     texts = [text.get_text() for text in ax.texts]
     assert texts.count("✗") == 2
     assert "✗ timed out (attempt 1)" in texts
+
+
+def test_what_never_arrives_ends_on_its_way() -> None:
+    """Its line stops short, with a cross; one that arrives reaches its lifeline."""
+    ax, sheet = draw_journey(run_of("lost"), 0), sheet_of(run_of("lost").journey(0))
+    lines = {str(line.get_label()): line for line in labelled(ax, Line2D)}
+    between = sheet.x("a") - sheet.x("clients")
+    there, back = (
+        np.ptp(lines[name].get_xdata()) for name in ("call M0 clients a", "reply M0 a clients")
+    )
+    assert there > 0.8 * between
+    assert back < 0.4 * between
+    assert [text.get_text() for text in ax.texts].count("✗") == 1
 
 
 def test_a_step_down_grows_with_the_time_it_stands_for() -> None:
@@ -225,8 +243,8 @@ def test_mermaid_has_a_line_for_every_arrow(name: str, request_id: int) -> None:
     heads = {"call": "->>", "reply": "-->>", "publish": "-)", "send": "-)", "deliver": "--)"}
     expected = []
     for arrow in journey.arrows:
-        late = arrow.kind == "reply" and isnan(arrow.arrives) and arrow.outcome == "ok"
-        head = "--x" if late else heads[arrow.kind]
+        in_vain = arrow.kind == "reply" and (arrow.too_late or isnan(arrow.arrives))
+        head = "--x" if in_vain else heads[arrow.kind]
         expected.append(f"{ids[arrow.sender]}{head}{ids[arrow.receiver]}")
     assert sorted(line.split(":")[0] for line in arrow_lines(text)) == sorted(expected)
 

@@ -2,8 +2,9 @@
 
 Time runs downwards, stretched so that milliseconds and minutes can both be seen;
 the time of everything that happens is written at the left. Arrows slant by the
-time that they are on their way. A bar is a worker at work, hatched and marked ✗
-where it failed; a dotted column is a message that waits for one.
+time that they are on their way; one that ends in ✗ found nobody. A bar is a worker
+at work, hatched and marked ✗ where it failed; a dotted column is a message that
+waits for one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -192,12 +193,10 @@ def _draw_bar(ax: Axes, x: float, begin: float, end: float, kind: str, label: st
 
 def _draw_arrow(ax: Axes, arrow: Arrow, sheet: Sheet, scale: float) -> None:
     line = _LINES[arrow.kind]
-    known = arrow.departs if isnan(arrow.arrives) else arrow.arrives
-    y0 = sheet.y(known if isnan(arrow.departs) else arrow.departs)
-    y1 = sheet.y(known)
+    arrives = not isnan(arrow.arrives)
+    y0, y1 = sheet.y(arrow.departs), sheet.y(arrow.arrives if arrives else arrow.departs)
     right = 1 if sheet.x(arrow.receiver) > sheet.x(arrow.sender) else -1
     x0, x1 = sheet.x(arrow.sender) + right * BAR, sheet.x(arrow.receiver) - right * BAR
-    arrives = not isnan(arrow.arrives) or (arrow.kind == "reply" and arrow.outcome != "ok")
     if not arrives:
         x1 = x0 + right * 0.55
     (shaft,) = ax.plot(
@@ -205,7 +204,7 @@ def _draw_arrow(ax: Axes, arrow: Arrow, sheet: Sheet, scale: float) -> None:
         linewidth=line.width * scale, zorder=3, solid_capstyle="butt",
     )  # fmt: skip
     shaft.set_label(f"{arrow.kind} {arrow.name} {arrow.sender} {arrow.receiver}")
-    if arrives:
+    if arrives and not arrow.too_late:
         _draw_head(ax, (x0, y0), (x1, y1), line)
     else:
         ax.text(x1, y1, "✗", color=VERMILLION, fontsize=1.3 * SMALL * scale, ha="center",

@@ -6,11 +6,9 @@ their order is causal even where several share one instant. ``telling`` reads th
 tables, ``story`` keeps what is told; the sequence diagrams in ``views`` are drawn
 from its arrows and activities.
 
-What the tables do not keep is not made up. A call that is tried again has one
-row for all its tries, so a later try's departure is known only where the timeout
-and a backoff without jitter fix it; elsewhere its arrow departs at NaN, and its
-step says when at the latest. So is the arrival of a reply that did not end the
-call: its step says when it left.
+Nothing is guessed. The tables keep when each try was sent, when its sender gave up
+and when the reply came, also where nobody waited for it any more; what never
+arrived has an arrow that arrives at NaN.
 """
 
 from dataclasses import dataclass
@@ -94,7 +92,7 @@ class Journey:
     def to_mermaid(self) -> str:
         """Return it as Mermaid text, which JupyterLab and many sites draw.
 
-        Every arrow is a line: ``->>`` a call, ``-->>`` a reply (``--x`` one that came too late),
+        Every arrow is a line: ``->>`` a call, ``-->>`` a reply (``--x`` one that found nobody),
         ``-)`` what goes to the broker, ``--)`` what it delivers.
 
         >>> from eda_sim import order_chain, simulate
@@ -128,7 +126,7 @@ def journey(record: Record, ledger: pd.DataFrame, request: int) -> Journey:
     if isinstance(request, bool) or len(judged) != 1:
         raise InvalidInput(_unknown(record.requests["request"], request))
     (case,) = cases(record, [request])
-    row, story = case.request, Telling(record.plan, case).story
+    row, story = case.request, Telling(record.scenario, case).story
     return Journey(
         request=int(request),
         source=row.source,

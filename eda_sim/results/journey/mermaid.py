@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from eda_sim.results.journey.story import WRONG, Activity, Arrow
+from eda_sim.results.journey.story import NEVER_ARRIVED, WRONG, Activity, Arrow
 from eda_sim.results.words import seconds_text
 
 
@@ -54,7 +54,8 @@ class _Diagram:
     def _arrow(self, step: Any) -> str:
         head, text = "->>", step.message
         if step.what.startswith("replied"):
-            head = "--x" if step.what == "replied too late" else "-->>"
+            in_vain = step.what == "replied too late" or step.note == NEVER_ARRIVED
+            head = "--x" if in_vain else "-->>"
             text = step.note or "ok"
         elif step.what == "delivered":
             head = "--)"

@@ -13,13 +13,16 @@ WRONG: Final = (
     "failed", "crashed", "refused", "rejected", "timed out", "short-circuited",
     "dead-lettered", "lost", "abandoned",
 )  # fmt: skip
+# What is noted of a reply that got lost, or was still on its way when the run ended.
+NEVER_ARRIVED: Final = "never arrived"
 
 
 class Arrow(NamedTuple):
     """Something on its way between two participants; times in seconds since the run's start.
 
     ``kind`` is ``call``, ``reply``, ``publish`` or ``send`` (to the broker), or
-    ``deliver`` (from it). ``outcome`` is that of a reply's attempt, else empty.
+    ``deliver`` (from it). ``arrives`` is NaN if it never did. ``outcome`` is that of a
+    reply's attempt, else empty; a reply is ``too_late`` if nobody waited for it any more.
     """
 
     kind: str
@@ -30,6 +33,7 @@ class Arrow(NamedTuple):
     arrives: float
     attempt: int = 1
     outcome: str = ""
+    too_late: bool = False
 
 
 class Activity(NamedTuple):

@@ -9,23 +9,20 @@ from math import inf, isnan, nan
 from typing import Any
 
 from eda_sim.results.case import Case, Rows
-from eda_sim.results.journey.story import Activity, Arrow, Happening, Story
-from eda_sim.results.journey.tries import Tries, tries_of
-from eda_sim.rules.plan import CallNode, Plan
+from eda_sim.results.journey.story import NEVER_ARRIVED, Activity, Arrow, Happening, Story
+from eda_sim.results.journey.tries import Try, tries_of
 from eda_sim.scenario.scenario import Scenario
 
 _ENDINGS = {"ok": "ended", "failed_permanently": "failed"}
-_NEVER_SENT = ("short_circuited", "abandoned", "unfinished")
 
 
 class Telling:
     """Tells the ``story`` of one request."""
 
-    def __init__(self, plan: Plan, case: Case) -> None:
+    def __init__(self, scenario: Scenario, case: Case) -> None:
         self.story = Story()
-        self._nodes = plan.of(case.request.source).nodes
         self._case = case
-        self._broker = _name_of_broker(plan.scenario)
+        self._broker = _name_of_broker(scenario)
         self._tell = self.story.tell
         self._tell_client()
 
@@ -64,11 +61,12 @@ class Telling:
     def _tell_delivery(self, message: Any, delivery: Any, accepted: Happening) -> None:
         subscriber, name, broker = delivery.subscriber, message.name, self._broker
         available_at = delivery.available_at
-        self._travels("deliver", name, broker, subscriber, message.accepted_at, available_at)
+        attempts = self._case.attempts[message.message, subscriber]
+        sent_at = attempts[0].sent_at if attempts else message.accepted_at
+        self._travels("deliver", name, broker, subscriber, sent_at, available_at)
         if isnan(available_at):
             return
         came = self._tell(available_at, broker, "delivered", name, subscriber, because=accepted)
-        attempts = self._case.attempts[message.message, subscriber]
         for attempt in attempts:
             if attempt.attempt > 1:
                 note = _number(attempt.attempt)
@@ -77,6 +75,8 @@ class Telling:
                 )
             last = attempt is attempts[-1] and delivery.outcome != "pending"
             came = self._tell_attempt(attempt, came, delivery.ended_at if last else nan)
+            if came.at < attempt.heard_at:
+                self._tell(attempt.heard_at, subscriber, "acknowledged", name, because=came)
         if delivery.outcome in ("dead_lettered", "lost"):
             what = delivery.outcome.replace("_", "-")
             self._tell(delivery.ended_at, subscriber, what, name, because=came)
@@ -84,79 +84,63 @@ class Telling:
     # -- calls -------------------------------------------------------------------
 
     def _tell_call(self, message: Any, call: Any) -> tuple[Happening, Happening | None]:
-        name, caller = message.name, call.caller
-        attempts = self._case.attempts[message.message, call.service]
-        node = self._nodes[message.node]
-        assert isinstance(node, CallNode)
-        step = node.step
-        tries = tries_of(step, call, attempts)
-        departure = self._tell_first(call, name, attempts, tries)
-        gave_up = {
-            number: self._tell(
-                at, caller, "timed out", name, note=f"attempt {number}", because=departure
+        name, tried, end = message.name, None, None
+        first: Happening | None = None
+        for each in tries_of(self._case, call):
+            tried, end = self._tell_try(call, name, each, end or tried)
+            first = first or tried
+        assert first is not None
+        if isnan(call.ended_at):
+            return first, None
+        if end is None or call.outcome == "abandoned":
+            note = _number(call.attempts)
+            end = self._tell(
+                call.ended_at, call.caller, _words(call.outcome), name, note=note, because=tried
             )
-            for number, at in tries.gave_up.items()
-        }
-        tried, end = departure, departure
-        for attempt in attempts:
-            if attempt.attempt > 1:
-                tried = self._tell_repeat(call, attempt, tries, gave_up, end)
-            end = self._tell_try(call, attempt, tries, tried)
-        if isnan(call.ended_at) or (call.ended_at == call.started_at and not attempts):
-            return departure, None
-        return departure, self._tell_end(call, name, attempts, tried, end)
+        return first, None if end is first else end
 
-    def _tell_first(self, call: Any, name: str, attempts: Rows, tries: Tries) -> Happening:
-        """Tell how the call began: it was sent, or a breaker held it back."""
-        at, caller, callee = call.started_at, call.caller, call.service
-        if 1 not in tries.sent:
-            return self._tell(at, caller, "short-circuited", name)
-        if not any(attempt.attempt == 1 for attempt in attempts):
-            self._travels("call", name, caller, callee, at, nan)
-        return self._tell(at, caller, "sent", name, to=callee)
+    def _tell_try(
+        self, call: Any, name: str, each: Try, before: Happening | None
+    ) -> tuple[Happening, Happening | None]:
+        """Tell of one try; return how it left its caller, and what let the caller go on."""
+        caller, callee, note = call.caller, call.service, _number(each.number)
+        if each.held_back is not None:
+            what, at = each.held_back
+            stop = self._tell(at, caller, what, name, note=note, because=before)
+            return stop, stop
+        sent = self._tell(each.sent_at, caller, "sent", name, callee, note, before)
+        end = None
+        if not isnan(each.gave_up_at):
+            which = f"attempt {each.number}" if call.attempts > 1 else ""
+            end = self._tell(each.gave_up_at, caller, "timed out", name, note=which, because=sent)
+        if not each.arrivals:
+            self._travels("call", name, caller, callee, each.sent_at, nan, each.number)
+        for attempt in each.arrivals:
+            reply = self._tell_arrival(call, attempt, each, sent, end is not None)
+            end = end or reply
+        return sent, end
 
-    def _tell_repeat(
-        self, call: Any, attempt: Any, tries: Tries, gave_up: dict[int, Happening], end: Happening
-    ) -> Happening:
-        """Tell that a call was tried again; where it is not known when, at the latest."""
-        number, note = attempt.attempt, f"attempt {attempt.attempt}"
-        before = gave_up.get(number - 1, end)
-        while before.because is not None and before.at > attempt.queued_at:
-            before = before.because
-        at = tries.sent.get(number, attempt.queued_at)
-        if number not in tries.sent:
-            note += ", at the latest"
-        return self._tell(at, call.caller, "sent", attempt.name, call.service, note, before)
-
-    def _tell_try(self, call: Any, attempt: Any, tries: Tries, tried: Happening) -> Happening:
-        name, caller, callee, number = attempt.name, call.caller, call.service, attempt.attempt
-        departs = tries.sent.get(number, nan)
-        self._travels("call", name, caller, callee, departs, attempt.queued_at, number)
-        arrived = self._tell(
-            attempt.queued_at, callee, "received", name, note=_number(number), because=tried
-        )
+    def _tell_arrival(
+        self, call: Any, attempt: Any, each: Try, sent: Happening, too_late: bool
+    ) -> Happening | None:
+        """Tell what became of a try that arrived; return its reply, if somebody waited for it."""
+        caller, callee, name, number = call.caller, call.service, attempt.name, each.number
+        queued_at, left_at, heard_at = attempt.queued_at, attempt.ended_at, attempt.heard_at
+        self._travels("call", name, caller, callee, each.sent_at, queued_at, number)
+        note = _number(number)
+        arrived = self._tell(queued_at, callee, "received", name, note=note, because=sent)
         end = self._tell_attempt(attempt, arrived, nan)
-        if isnan(attempt.ended_at):
-            return end
-        arrives = call.ended_at if _decides(call, attempt) else nan
-        self._travels(
-            "reply", name, callee, caller, attempt.ended_at, arrives, number, attempt.outcome
-        )
-        if isnan(arrives):
-            late = attempt.outcome == "ok" or number in tries.gave_up or call.ended_at <= end.at
-            what, note = "replied too late" if late else "replied", _outcome(attempt)
-            self._tell(attempt.ended_at, callee, what, name, caller, note, because=end)
-        return end
-
-    def _tell_end(
-        self, call: Any, name: str, attempts: Rows, tried: Happening, end: Happening
-    ) -> Happening:
-        """Tell how the call ended for its caller."""
-        at, caller = call.ended_at, call.caller
-        if attempts and _decides(call, attempts[-1]):
-            return self._tell(at, call.service, "replied", name, caller, _outcome(call), end)
-        what = _words(call.outcome.replace("short_circuited", "short-circuited"))
-        return self._tell(at, caller, what, name, note=_number(call.attempts), because=tried)
+        if isnan(left_at) or attempt.outcome == "expired":
+            return None
+        too_late = too_late or heard_at > call.ended_at
+        outcome = attempt.outcome
+        self._travels("reply", name, callee, caller, left_at, heard_at, number, outcome, too_late)
+        if isnan(heard_at):
+            self._tell(left_at, callee, "replied", name, caller, NEVER_ARRIVED, end)
+            return None
+        what = "replied too late" if too_late else "replied"
+        reply = self._tell(heard_at, callee, what, name, caller, _outcome(attempt), end)
+        return None if too_late else reply
 
     # -- what a worker does ------------------------------------------------------
 
@@ -189,8 +173,6 @@ class Telling:
         end = self._tell(at, service, _ENDINGS.get(outcome, outcome), name, note=note, because=last)
         if outcome == "failed_permanently":
             end.note = "for good"
-        if at < attempt.ended_at:
-            self._tell(attempt.ended_at, service, "acknowledged", name, because=end)
         return end
 
     def _done_in(self, attempt: Any) -> list[Happening]:
@@ -214,10 +196,11 @@ class Telling:
 
     def _travels(
         self, kind: str, name: str, sender: str, receiver: str, departs: float, arrives: float,
-        attempt: int = 1, outcome: str = "",
+        attempt: int = 1, outcome: str = "", too_late: bool = False,
     ) -> None:  # fmt: skip
-        arrow = Arrow(kind, name, sender, receiver, departs, arrives, attempt, outcome)
-        self.story.arrows.append(arrow)
+        self.story.arrows.append(
+            Arrow(kind, name, sender, receiver, departs, arrives, attempt, outcome, too_late)
+        )
 
 
 def _name_of_broker(scenario: Scenario) -> str:
@@ -236,16 +219,6 @@ def _outcome(row: Any) -> str:
 
 def _number(attempt: int) -> str:
     return f"attempt {attempt}" if attempt > 1 else ""
-
-
-def _decides(call: Any, attempt: Any) -> bool:
-    """Whether the reply of this attempt is what ended the call."""
-    return bool(
-        attempt.attempt == call.attempts
-        and call.outcome != "timed_out"
-        and call.outcome not in _NEVER_SENT
-        and not isnan(call.ended_at)
-    )
 
 
 def _did(at: float, attempts: Rows) -> Any:

@@ -1,37 +1,59 @@
-"""When each try of a call left its caller, and when the caller gave it up."""
+"""The tries of a call, as its caller saw each: sent or held back, heard of or given up."""
 
-from typing import Any, NamedTuple
+from math import nan
+from typing import Any, Final, NamedTuple
 
-from eda_sim.results.case import Rows
-from eda_sim.scenario.steps import Call
+from eda_sim.results.case import Case, Rows, grouped
+
+# What keeps a try from leaving its caller, and how that is told.
+_HELD_BACK: Final = {
+    "short_circuited": "short-circuited",
+    "bulkhead_full": "rejected",
+    "deadline_passed": "timed out",
+}
+# What is written down as a try leaves its caller.
+_AS_IT_LEFT: Final = ("lost_on_the_way", "cut_off", "held_up", "doubled")
 
 
-class Tries(NamedTuple):
-    """Times (seconds) by the number of the try; what is not known is left out."""
+class Try(NamedTuple):
+    """One try of a call; times in seconds, NaN for never.
 
-    sent: dict[int, float]
-    gave_up: dict[int, float]
+    Attributes:
+        number: its number, from 1.
+        sent_at: when it left its caller.
+        held_back: why it did not as far as is known, and when; else None.
+        arrivals: the attempts it led to, two where a link doubled it.
+        gave_up_at: when its caller waited no longer.
+    """
+
+    number: int
+    sent_at: float
+    held_back: tuple[str, float] | None
+    arrivals: Rows
+    gave_up_at: float
 
 
-def tries_of(policy: Call, call: Any, attempts: Rows) -> Tries:
-    """Work out when a call was tried, where a timeout and a backoff fix it."""
-    by_number = {attempt.attempt: attempt for attempt in attempts}
-    held_back = policy.breaker is not None and (attempts or call.outcome == "short_circuited")
-    sent = {1: call.started_at} if 1 in by_number or not held_back else {}
-    gave_up: dict[int, float] = {}
-    if policy.timeout is None or policy.retry is None:
-        return Tries(sent, gave_up)
-    for number in range(1, call.attempts):
-        attempt, following = by_number.get(number), by_number.get(number + 1)
-        if number not in sent or attempt is None or following is None:
-            break
-        late = sent[number] + policy.timeout
-        failed_before = attempt.outcome != "ok" and attempt.ended_at < late
-        if failed_before or late > following.queued_at:
-            break
-        gave_up[number] = late
-        backoff = policy.retry.backoff
-        again = late + backoff.after(number)
-        if backoff.jitter == "none" and again <= following.queued_at:
-            sent[number + 1] = again
-    return Tries(sent, gave_up)
+def tries_of(case: Case, call: Any) -> list[Try]:
+    """Return the tries of a call by their number."""
+    incidents = case.incidents[call.message, call.service]
+    doubled = {row.at: row.attempt for row in incidents if row.what == "doubled"}
+    # The second arrival of a doubled try goes by number 1, whatever the try's own.
+    attempts = grouped(
+        case.attempts[call.message, call.service],
+        lambda row: max(row.attempt, doubled.get(row.sent_at, 1)),
+    )
+    troubles = grouped(incidents, lambda row: row.attempt)
+    numbers = sorted({1, *attempts, *(number for number in troubles if number > 0)})
+    return [_try(call, number, attempts[number], troubles[number]) for number in numbers]
+
+
+def _try(call: Any, number: int, arrivals: Rows, incidents: Rows) -> Try:
+    at = {row.what: row.at for row in incidents}
+    gave_up_at = at.get("timed_out", nan)
+    left_at = [row.sent_at for row in arrivals] or [at[what] for what in _AS_IT_LEFT if what in at]
+    stops = [(told, at[what]) for what, told in _HELD_BACK.items() if what in at]
+    if number > 1:  # one that was still on its way when the run ended stands in no table
+        stops.append(("timed out", gave_up_at))
+    if not left_at and stops:
+        return Try(number, nan, stops[0], arrivals, gave_up_at)
+    return Try(number, left_at[0] if left_at else call.started_at, None, arrivals, gave_up_at)
