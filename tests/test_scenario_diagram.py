@@ -34,7 +34,7 @@ MIXED = Scenario(
                 "Buy": [
                     Work(Constant(1), "sell"),
                     Parallel([Call("Pay"), Send("Pack")]),
-                    Branch(0.5, [Publish("Bought")], [Call("Pay"), Call("Pay")]),
+                    Branch(0.5, [Publish("Bought")], otherwise=[Call("Pay"), Call("Pay")]),
                 ]
             },
         ),

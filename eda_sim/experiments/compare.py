@@ -21,7 +21,7 @@ from eda_sim.errors import InvalidInput, SimulationError, nearest
 from eda_sim.experiments.intervals import checked_confidence, mean_interval, paired_difference
 from eda_sim.experiments.replications import Summary, replication_seed, summaries
 from eda_sim.experiments.text import among_text, estimate_text
-from eda_sim.scenario.description import FrozenDict
+from eda_sim.scenario.frozen import FrozenDict
 from eda_sim.scenario.scenario import Scenario
 
 METRIC_COLUMNS = ("architecture", "replication", "seed", "metric", "value")

@@ -1,20 +1,13 @@
 """What stands between publishers and subscribers, and what it costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import KW_ONLY, field
 from typing import Annotated, Any, Literal
 
 from eda_sim.scenario.delivery import DeliveryPolicy
-from eda_sim.scenario.description import (
-    Count,
-    FrozenDict,
-    Name,
-    PositiveSeconds,
-    Seconds,
-    description,
-    freeze_mapping,
-)
+from eda_sim.scenario.description import Count, Name, PositiveSeconds, Seconds, description
 from eda_sim.scenario.distributions import Constant, Distribution
+from eda_sim.scenario.frozen import FrozenDict, freeze_mapping
 from eda_sim.scenario.presets.kafka import KAFKA, kafka_fields
 from eda_sim.scenario.presets.nats import NATS, nats_fields
 from eda_sim.scenario.presets.rabbitmq import RABBITMQ, rabbitmq_fields
@@ -35,6 +28,7 @@ class Topic:
     publishers ``wait``, their workers held, or it ``drop``s what they publish.
     """
 
+    _: KW_ONLY
     partitions: Count | None = None
     capacity: Count | None = None
     when_full: Literal["wait", "drop"] = "wait"
@@ -65,6 +59,7 @@ class Broker:
     (Constant(0.0), Exponential(0.005))
     """
 
+    _: KW_ONLY
     publish: Distribution = Constant(0.0)
     deliver: Distribution = Constant(0.0)
     turnaround: Distribution = Constant(0.0)

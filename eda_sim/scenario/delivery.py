@@ -1,5 +1,6 @@
 """What happens when handling fails: backoff, retry, breaker, delivery policy."""
 
+from dataclasses import KW_ONLY
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -20,6 +21,7 @@ class Backoff:
     """
 
     base: Seconds
+    _: KW_ONLY
     factor: Annotated[float, Field(ge=1)] = 2.0
     jitter: Literal["none", "full", "decorrelated"] = "none"
     maximum: PositiveSeconds | None = None
@@ -40,6 +42,7 @@ class RetryBudget:
     All workers of the caller share it; without budget a failed call is not repeated.
     """
 
+    _: KW_ONLY
     ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
     burst: Count = 10
 
@@ -54,6 +57,7 @@ class Retry:
     1.0
     """
 
+    _: KW_ONLY
     max_attempts: Annotated[Count, Field(le=1000)] | None = 4
     backoff: Backoff = Backoff(1.0)
     budget: RetryBudget | None = None
@@ -76,6 +80,7 @@ class CircuitBreaker:
     30.0
     """
 
+    _: KW_ONLY
     failures: Count = 5
     window: PositiveSeconds = 10.0
     open_for: PositiveSeconds = 30.0
@@ -90,6 +95,7 @@ class Deduplication:
     is not known any more.
     """
 
+    _: KW_ONLY
     window: PositiveSeconds | None = None
     size: Count | None = None
 
@@ -126,6 +132,7 @@ class DeliveryPolicy:
         eda_sim.errors.InvalidInput: DeliveryPolicy: idempotent needs guarantee='at_least_once', ...
     """
 
+    _: KW_ONLY
     retry: Retry = Retry()
     dead_letter: bool = True
     guarantee: Literal["at_least_once", "at_most_once"] = "at_least_once"

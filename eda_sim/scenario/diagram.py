@@ -7,11 +7,10 @@ coupling, count edges: an edge is somebody who has to know somebody.
 """
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from eda_sim.scenario.description import is_default
 from eda_sim.scenario.messages import Mention, handlers_of, mentions
+from eda_sim.scenario.settings import decisions
 from eda_sim.scenario.steps import Call, Publish, Send, Work
 
 if TYPE_CHECKING:
@@ -126,10 +125,9 @@ def _size(service: Any) -> str:
 def _settings(step: Any, *shown: str) -> str:
     """Write what else was decided: settings that do not stand at their default."""
     decided = [
-        f"{field.name}={value!r}"
-        for field in fields(step)
-        if field.name not in (*shown, "kind")
-        and not is_default(field, value := getattr(step, field.name))
+        f"{field.name}={getattr(step, field.name)!r}"
+        for field in decisions(step)
+        if field.name not in shown
     ]
     return f" ({', '.join(decided)})" if decided else ""
 

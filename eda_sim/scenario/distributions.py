@@ -13,6 +13,7 @@ Sources of the formulas: Law, *Simulation Modeling and Analysis*, 5th ed.
 """
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from math import exp, inf, log1p, sqrt
 from statistics import NormalDist, fmean, pstdev
 from typing import Annotated, ClassVar, Literal
@@ -20,12 +21,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from eda_sim.scenario import gamma
-from eda_sim.scenario.description import (
-    PositiveSeconds,
-    Seconds,
-    description,
-    freeze_sequence,
-)
+from eda_sim.scenario.description import PositiveSeconds, Seconds, description
+from eda_sim.scenario.frozen import freeze_sequence
 
 _NORMAL = NormalDist()
 
@@ -39,6 +36,7 @@ class Constant:
     """
 
     value: Seconds
+    _: KW_ONLY
     kind: Literal["constant"] = "constant"
 
     @property
@@ -65,6 +63,7 @@ class Exponential:
     """
 
     mean: PositiveSeconds
+    _: KW_ONLY
     kind: Literal["exponential"] = "exponential"
     cv: ClassVar[float] = 1.0
 
@@ -82,6 +81,7 @@ class LogNormal:
     """
 
     mean: PositiveSeconds
+    _: KW_ONLY
     cv: Annotated[float, Field(gt=0)] = 1.0
     kind: Literal["log_normal"] = "log_normal"
 
@@ -102,6 +102,7 @@ class Gamma:
     """
 
     mean: PositiveSeconds
+    _: KW_ONLY
     cv: Annotated[float, Field(ge=0.001, le=20)] = 1.0
     kind: Literal["gamma"] = "gamma"
 
@@ -121,6 +122,7 @@ class Uniform:
 
     low: Seconds
     high: Seconds
+    _: KW_ONLY
     kind: Literal["uniform"] = "uniform"
 
     @model_validator(mode="after")
@@ -155,6 +157,7 @@ class Pareto:
     """
 
     mean: PositiveSeconds
+    _: KW_ONLY
     shape: Annotated[float, Field(gt=1)] = 2.5
     kind: Literal["pareto"] = "pareto"
 
@@ -178,6 +181,7 @@ class Empirical:
     """
 
     samples: Annotated[Sequence[Seconds], Field(min_length=1), freeze_sequence]
+    _: KW_ONLY
     kind: Literal["empirical"] = "empirical"
 
     @field_validator("samples")
@@ -211,6 +215,7 @@ class Recorded:
     """
 
     values: Annotated[Sequence[Seconds], Field(min_length=1), freeze_sequence]
+    _: KW_ONLY
     kind: Literal["recorded"] = "recorded"
 
     @property

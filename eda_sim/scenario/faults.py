@@ -6,7 +6,8 @@ of a link that says neither lasts for the whole run.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from dataclasses import KW_ONLY
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,27 +18,27 @@ from eda_sim.scenario.description import (
     Probability,
     Seconds,
     description,
-    freeze_sequence,
 )
 from eda_sim.scenario.distributions import Constant, Distribution
+from eda_sim.scenario.frozen import freeze_sequence
 
 BROKER = "broker"  # how the sides of a link call the broker
 
 
 @description
 class Timed:
-    """What all faults share: when they happen, and that this is said in one way.
+    """What all faults share: when they happen, and that this is said in one way."""
 
-    The settings stand in each fault, which puts them in the order in which people give them.
-    """
+    _: KW_ONLY
+    at: Seconds | None = None
+    lasts: PositiveSeconds | None = None
+    mtbf: PositiveSeconds | None = None
+    mttr: PositiveSeconds | None = None
 
     @model_validator(mode="after")
-    def _when(self: Any) -> Any:
-        given = {
-            name: value
-            for name in ("at", "lasts", "mtbf", "mttr")
-            if (value := getattr(self, name)) is not None
-        }
+    def _when(self) -> Self:
+        times = {"at": self.at, "lasts": self.lasts, "mtbf": self.mtbf, "mttr": self.mttr}
+        given = {name: value for name, value in times.items() if value is not None}
         if set(given) not in self._may_be_given():
             said = ", ".join(f"{name}={value}" for name, value in given.items())
             raise ValueError(
@@ -74,11 +75,8 @@ class Outage(Timed):
     """
 
     service: Name
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
+    _: KW_ONLY
     instances: Count | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["outage"] = "outage"
 
 
@@ -92,10 +90,7 @@ class Slowdown(Timed):
 
     service: Name
     factor: Annotated[float, Field(gt=0)]
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
+    _: KW_ONLY
     kind: Literal["slowdown"] = "slowdown"
 
 
@@ -107,10 +102,7 @@ class BrokerOutage(Timed):
     is dispatched; acknowledgements do not arrive, so what was being handled comes again.
     """
 
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
+    _: KW_ONLY
     kind: Literal["broker_outage"] = "broker_outage"
 
 
@@ -127,10 +119,7 @@ class NetworkPartition(Timed):
 
     side: Side
     other: Side
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
+    _: KW_ONLY
     kind: Literal["network_partition"] = "network_partition"
 
     @model_validator(mode="after")
@@ -155,11 +144,8 @@ class Loss(TimedOrAlways):
     """
 
     probability: Probability
+    _: KW_ONLY
     between: Between | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["loss"] = "loss"
 
 
@@ -168,11 +154,8 @@ class Duplicates(TimedOrAlways):
     """A call or a delivery arrives twice with ``probability`` on a link."""
 
     probability: Probability
+    _: KW_ONLY
     between: Between | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["duplicates"] = "duplicates"
 
 
@@ -181,12 +164,9 @@ class Reordering(TimedOrAlways):
     """A call or a delivery is held up by ``delay`` with ``probability``: others overtake it."""
 
     probability: Probability
+    _: KW_ONLY
     delay: Distribution = Constant(1.0)
     between: Between | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["reordering"] = "reordering"
 
 
@@ -199,11 +179,8 @@ class PoisonMessages(Timed):
 
     service: Name
     probability: Probability
+    _: KW_ONLY
     label: Name | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["poison_messages"] = "poison_messages"
 
 
@@ -217,11 +194,8 @@ class BadDeployment(Timed):
 
     service: Name
     probability: Probability
+    _: KW_ONLY
     label: Name | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["bad_deployment"] = "bad_deployment"
 
 

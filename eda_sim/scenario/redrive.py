@@ -1,5 +1,7 @@
 """Sending dead letters back to be handled."""
 
+from dataclasses import KW_ONLY
+
 from eda_sim.scenario.description import Name, PositiveRate, Seconds, description
 
 
@@ -13,5 +15,6 @@ class Redrive:
 
     service: Name
     at: Seconds
+    _: KW_ONLY
     rate: PositiveRate | None = None
     message: Name | None = None

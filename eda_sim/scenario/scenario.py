@@ -5,7 +5,7 @@ alike, and nothing that simulates, measures or draws ever writes into it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import KW_ONLY, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,17 +16,12 @@ from eda_sim.errors import InvalidInput
 from eda_sim.scenario.broker import Broker
 from eda_sim.scenario.change import changed
 from eda_sim.scenario.checks import check
-from eda_sim.scenario.description import (
-    Name,
-    PositiveSeconds,
-    Seconds,
-    description,
-    explain,
-    freeze_sequence,
-)
+from eda_sim.scenario.description import Name, PositiveSeconds, Seconds, description
 from eda_sim.scenario.diagram import as_mermaid, as_text
 from eda_sim.scenario.distributions import Constant, Distribution
+from eda_sim.scenario.explain import explain
 from eda_sim.scenario.faults import Fault
+from eda_sim.scenario.frozen import freeze_sequence
 from eda_sim.scenario.plain import to_plain
 from eda_sim.scenario.redrive import Redrive
 from eda_sim.scenario.service import Service
@@ -67,6 +62,7 @@ class Scenario:
     name: Name
     traffic: Annotated[Sequence[Traffic], Field(min_length=1), freeze_sequence]
     services: Annotated[Sequence[Service], freeze_sequence]
+    _: KW_ONLY
     broker: Broker | None = None
     network: Distribution = Constant(0.0)
     faults: Annotated[Sequence[Fault], freeze_sequence] = ()

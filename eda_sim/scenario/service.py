@@ -1,7 +1,7 @@
 """A named program: its copies, its threads and what it does with each message."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import KW_ONLY, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -9,15 +9,13 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.description import (
     Count,
-    FrozenDict,
     Name,
     PositiveRate,
     PositiveSeconds,
     Seconds,
     description,
-    freeze_mapping,
-    freeze_sequence,
 )
+from eda_sim.scenario.frozen import FrozenDict, freeze_mapping, freeze_sequence
 from eda_sim.scenario.steps import Step
 
 
@@ -28,11 +26,13 @@ class Handler:
     ``delivery`` overrides the broker's default for this subscriber.
 
     >>> from eda_sim import Constant, Retry, Work
-    >>> Handler([Work(Constant(0.05), "send mail")], DeliveryPolicy(retry=Retry(max_attempts=2)))
-    Handler((Work(Constant(0.05), 'send mail'),), delivery=DeliveryPolicy(retry=Retry(max_attempts=2)))
+    >>> twice = DeliveryPolicy(retry=Retry(max_attempts=2))
+    >>> Handler([Work(Constant(0.05), "send mail")], delivery=twice).delivery.retry
+    Retry(max_attempts=2)
     """
 
     steps: Annotated[Sequence[Step], freeze_sequence]
+    _: KW_ONLY
     delivery: DeliveryPolicy | None = None
 
 
@@ -67,6 +67,7 @@ class RateLimit:
     """A token bucket: ``rate`` calls a second, and up to ``burst`` at once."""
 
     rate: PositiveRate
+    _: KW_ONLY
     burst: Count = 1
 
 
@@ -83,6 +84,7 @@ class Autoscale:
 
     most: Count
     target: PositiveRate
+    _: KW_ONLY
     by: Literal["utilisation", "backlog"] = "utilisation"
     least: Count = 1
     every: PositiveSeconds = 15.0
@@ -115,6 +117,7 @@ class Service:
     """
 
     name: Name
+    _: KW_ONLY
     instances: Count = 1
     workers: Count = 1
     inbox: Annotated[int, Field(ge=0)] | None = None

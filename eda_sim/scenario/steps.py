@@ -5,7 +5,7 @@ publish until the broker has accepted; ``Parallel`` and ``Branch`` hold steps.
 """
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import KW_ONLY, field
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -13,16 +13,14 @@ from pydantic import Field, model_validator
 from eda_sim.scenario.delivery import CircuitBreaker, Retry
 from eda_sim.scenario.description import (
     Count,
-    FrozenDict,
     Name,
-    PlainData,
     PositiveSeconds,
     Probability,
     complete,
     description,
-    freeze_sequence,
 )
 from eda_sim.scenario.distributions import Distribution
+from eda_sim.scenario.frozen import FrozenDict, PlainData, freeze_sequence
 
 
 @description
@@ -42,6 +40,7 @@ class Work:
 
     duration: Distribution
     label: Name
+    _: KW_ONLY
     transient: Probability = 0.0
     permanent: Probability = 0.0
     kind: Literal["work"] = "work"
@@ -62,6 +61,7 @@ class Call:
     """
 
     command: Name
+    _: KW_ONLY
     timeout: PositiveSeconds | None = None
     retry: Retry | None = None
     breaker: CircuitBreaker | None = None
@@ -87,6 +87,7 @@ class Send:
     """
 
     command: Name
+    _: KW_ONLY
     kind: Literal["send"] = "send"
 
 
@@ -98,6 +99,7 @@ class Outbox:
     instance of the service is up. A crash loses none, and each is later by the wait.
     """
 
+    _: KW_ONLY
     poll: PositiveSeconds = 1.0
     batch: Count = 100
 
@@ -108,11 +110,12 @@ class Publish:
 
     ``data`` (texts, numbers, lists, mappings) and ``version`` are what its envelope carries.
 
-    >>> Publish("OrderPlaced", {"currency": "EUR"}, version=2)
+    >>> Publish("OrderPlaced", data={"currency": "EUR"}, version=2)
     Publish('OrderPlaced', data={'currency': 'EUR'}, version=2)
     """
 
     event: Name
+    _: KW_ONLY
     data: PlainData = field(default_factory=FrozenDict)
     version: Count = 1
     outbox: Outbox | None = None
@@ -128,6 +131,7 @@ class Parallel:
     """
 
     steps: Annotated[Sequence["Step"], Field(min_length=1), freeze_sequence]
+    _: KW_ONLY
     kind: Literal["parallel"] = "parallel"
 
 
@@ -143,6 +147,7 @@ class Branch:
 
     probability: Probability
     then: Annotated[Sequence["Step"], freeze_sequence]
+    _: KW_ONLY
     otherwise: Annotated[Sequence["Step"], freeze_sequence] = ()
     label: Name = "branch"
     kind: Literal["branch"] = "branch"

@@ -9,6 +9,7 @@ So a changed rate rescales the same luck, and no gap is ever thrown away.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from math import cos, pi, sin
@@ -23,8 +24,8 @@ from eda_sim.scenario.description import (
     PositiveSeconds,
     Seconds,
     description,
-    freeze_sequence,
 )
+from eda_sim.scenario.frozen import freeze_sequence
 from eda_sim.scenario.steps import Call, Publish, Send
 
 
@@ -37,6 +38,7 @@ class Poisson:
     """
 
     rate: PositiveRate
+    _: KW_ONLY
     kind: Literal["poisson"] = "poisson"
 
     def moments(self, gaps: Iterator[float]) -> Iterator[float]:
@@ -54,6 +56,7 @@ class Regular:
     """
 
     rate: PositiveRate
+    _: KW_ONLY
     kind: Literal["regular"] = "regular"
 
     def moments(self, gaps: Iterator[float]) -> Iterator[float]:
@@ -73,6 +76,7 @@ class Bursts:
 
     rate: PositiveRate
     size: Count
+    _: KW_ONLY
     kind: Literal["bursts"] = "bursts"
 
     def moments(self, gaps: Iterator[float]) -> Iterator[float]:
@@ -95,6 +99,7 @@ class Diurnal:
     mean_rate: PositiveRate
     peak_rate: PositiveRate
     period: PositiveSeconds
+    _: KW_ONLY
     kind: Literal["diurnal"] = "diurnal"
 
     @model_validator(mode="after")
@@ -146,6 +151,7 @@ class Spike:
     at: Seconds
     lasts: PositiveSeconds
     factor: PositiveRate
+    _: KW_ONLY
     kind: Literal["spike"] = "spike"
 
     def moments(self, gaps: Iterator[float]) -> Iterator[float]:
@@ -170,6 +176,7 @@ class Trace:
     """
 
     times: Annotated[Sequence[Seconds], freeze_sequence]
+    _: KW_ONLY
     kind: Literal["trace"] = "trace"
 
     @field_validator("times")
@@ -199,6 +206,7 @@ class UniformKeys:
     """
 
     n: Count
+    _: KW_ONLY
     kind: Literal["uniform_keys"] = "uniform_keys"
 
     def key(self, u: float) -> int:
@@ -215,6 +223,7 @@ class ZipfKeys:
     """
 
     n: Count
+    _: KW_ONLY
     s: Annotated[float, Field(ge=0)] = 1.0
     kind: Literal["zipf_keys"] = "zipf_keys"
 
@@ -249,5 +258,6 @@ class Traffic:
 
     message: ClientStep
     arrivals: Arrivals
+    _: KW_ONLY
     keys: Keys | None = None
     name: Name = "clients"
