@@ -100,7 +100,7 @@ def compare(
 class Comparison:
     """What ``compare`` measured; estimates and intervals are computed from it on demand.
 
-    Attributes:
+    Args:
         scenarios: the architectures by name, in the order given.
         seeds: the seed of each replication: ``simulate(scenario, seed=seeds[r])``
             shows replication r alone, in full.

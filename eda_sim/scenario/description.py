@@ -13,6 +13,7 @@ each class and never needs to be written in Python.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
+from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -22,6 +23,7 @@ from pydantic.dataclasses import rebuild_dataclass
 from eda_sim.errors import InvalidInput
 from eda_sim.scenario.explain import explain, know, short
 from eda_sim.scenario.settings import decisions, settings
+from eda_sim.scenario.signature import signature_of
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowe
 def description(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen, validated description."""
     checked = pydantic_dataclass(cls, frozen=True, config=_CONFIG)
-    _translate_errors(checked)
+    _finish(checked)
     checked.__repr__ = _readable  # type: ignore[method-assign]
     know(checked)
     return cast(type[T], checked)
@@ -52,7 +54,13 @@ def complete(*classes: Any) -> None:
     """
     for cls in classes:
         rebuild_dataclass(cls, force=True)
-        _translate_errors(cls)
+        _finish(cls)
+
+
+def _finish(cls: Any) -> None:
+    """Do what pydantic, which writes how a class is built, would undo."""
+    cls.__signature__ = signature_of(cls)
+    _translate_errors(cls)
 
 
 def _translate_errors(cls: Any) -> None:
@@ -70,6 +78,9 @@ def _translate_errors(cls: Any) -> None:
             given = dict(zip(names, args, strict=False)) | kwargs
             raise InvalidInput(explain(error, _title(cls, given), given, names)) from None
 
+    own = Parameter("self", Parameter.POSITIONAL_ONLY)
+    shown = [own, *cls.__signature__.parameters.values()]
+    __init__.__signature__ = Signature(shown)  # type: ignore[attr-defined]
     cls.__init__ = __init__
 
 

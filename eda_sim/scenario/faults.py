@@ -21,6 +21,7 @@ from eda_sim.scenario.description import (
 )
 from eda_sim.scenario.distributions import Constant, Distribution
 from eda_sim.scenario.frozen import freeze_sequence
+from eda_sim.scenario.signature import ShownAs
 
 BROKER = "broker"  # how the sides of a link call the broker
 
@@ -63,15 +64,23 @@ class TimedOrAlways(Timed):
 
 @description
 class Outage(Timed):
-    """``instances`` copies of ``service`` are down (all of them, if not said).
+    """Copies of a service are down.
 
-    Attempts in progress on them die, calls are refused while no copy is up, and
-    deliveries wait.
+    Attempts in progress on them die, calls are refused while no copy is up, and deliveries wait.
 
-    >>> Outage("payment", at=300, lasts=60)  # all of it, from 300 s to 360 s
-    Outage('payment', at=300.0, lasts=60.0)
-    >>> Outage("payment", instances=1, mtbf=3600, mttr=30).mttr  # now and then, one copy
-    30.0
+    Args:
+        service: whose copies.
+        instances: how many of them; None: all.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
+
+    Example:
+        >>> Outage("payment", at=300, lasts=60)  # all of it, from 300 s to 360 s
+        Outage('payment', at=300.0, lasts=60.0)
+        >>> Outage("payment", instances=1, mtbf=3600, mttr=30).mttr  # now and then, one copy
+        30.0
     """
 
     service: Name
@@ -82,10 +91,19 @@ class Outage(Timed):
 
 @description
 class Slowdown(Timed):
-    """Work that ``service`` starts meanwhile takes ``factor`` times as long.
+    """Work that a service starts meanwhile takes longer.
 
-    >>> Slowdown("payment", factor=10, at=300, lasts=60).factor
-    10.0
+    Args:
+        service: whose work.
+        factor: how many times as long.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
+
+    Example:
+        >>> Slowdown("payment", factor=10, at=300, lasts=60).factor
+        10.0
     """
 
     service: Name
@@ -98,8 +116,14 @@ class Slowdown(Timed):
 class BrokerOutage(Timed):
     """The broker is down.
 
-    Publishers wait, fail or lose their message, as ``Broker.when_unreachable`` says; nothing
-    is dispatched; acknowledgements do not arrive, so what was being handled comes again.
+    Publishers wait, fail or lose their message, as ``Broker.when_unreachable`` says; nothing is
+    dispatched; acknowledgements do not arrive, so what was being handled comes again.
+
+    Args:
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
     _: KW_ONLY
@@ -113,8 +137,15 @@ Side = Annotated[Sequence[Name], Field(min_length=1), freeze_sequence]
 class NetworkPartition(Timed):
     """Nothing passes between two sides of the network, in either direction.
 
-    A side is a list of services, sources of traffic and ``"broker"``. A call that cannot
-    pass is not refused: its caller hears nothing until its timeout.
+    A call that cannot pass is not refused: its caller hears nothing until its timeout.
+
+    Args:
+        side: services, sources of traffic and ``"broker"``.
+        other: those whom nothing reaches from there.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
     side: Side
@@ -136,11 +167,20 @@ Between = Annotated[Sequence[Name], Field(min_length=2, max_length=2), freeze_se
 
 @description
 class Loss(TimedOrAlways):
-    """A message gets lost with ``probability`` on a link (on all links, if not said).
+    """A message gets lost on a link.
 
-    What a lost message means depends on who sent it: a call waits for its timeout, a
-    publisher waits, fails or loses it (``Broker.when_unreachable``), the broker delivers
-    again unless at most once, and a lost acknowledgement brings the message again.
+    What a lost message means depends on who sent it: a call waits for its timeout, a publisher
+    waits, fails or loses it (``Broker.when_unreachable``), the broker delivers again unless at
+    most once, and a lost acknowledgement brings the message again.
+
+    Args:
+        probability: of each message, a fraction.
+        between: the two ends of the link: services, sources of traffic or ``"broker"``; None: all
+            links.
+        at: when it begins, in seconds; with ``lasts``. Without any time it lasts for the whole run.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
     probability: Probability
@@ -151,7 +191,17 @@ class Loss(TimedOrAlways):
 
 @description
 class Duplicates(TimedOrAlways):
-    """A call or a delivery arrives twice with ``probability`` on a link."""
+    """A call or a delivery arrives twice on a link.
+
+    Args:
+        probability: of each call and delivery, a fraction.
+        between: the two ends of the link: services, sources of traffic or ``"broker"``; None: all
+            links.
+        at: when it begins, in seconds; with ``lasts``. Without any time it lasts for the whole run.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
+    """
 
     probability: Probability
     _: KW_ONLY
@@ -161,7 +211,18 @@ class Duplicates(TimedOrAlways):
 
 @description
 class Reordering(TimedOrAlways):
-    """A call or a delivery is held up by ``delay`` with ``probability``: others overtake it."""
+    """A call or a delivery is held up on a link: others overtake it.
+
+    Args:
+        probability: of each call and delivery, a fraction.
+        delay: for how long, in seconds.
+        between: the two ends of the link: services, sources of traffic or ``"broker"``; None: all
+            links.
+        at: when it begins, in seconds; with ``lasts``. Without any time it lasts for the whole run.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
+    """
 
     probability: Probability
     _: KW_ONLY
@@ -172,9 +233,16 @@ class Reordering(TimedOrAlways):
 
 @description
 class PoisonMessages(Timed):
-    """Of the requests that start meanwhile, ``probability`` fail for good at a work of ``service``.
+    """Requests that start meanwhile fail for good at a work of a service.
 
-    Which work: the one with ``label``, or all of them.
+    Args:
+        service: whose work.
+        probability: of each request, a fraction.
+        label: which work of the service; None: all of it.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
     service: Name
@@ -186,10 +254,18 @@ class PoisonMessages(Timed):
 
 @description
 class BadDeployment(Timed):
-    """Work that ``service`` starts meanwhile fails with ``probability``, until the rollback.
+    """Work that a service starts meanwhile fails, until the rollback.
 
-    The failures are transient: they may not meet another try. ``label`` narrows it to one
-    work.
+    The failures are transient: they may not meet another try.
+
+    Args:
+        service: whose work.
+        probability: of each attempt, a fraction.
+        label: which work of the service; None: all of it.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
     service: Name
@@ -213,6 +289,7 @@ Fault = Annotated[
     | PoisonMessages
     | BadDeployment,
     Field(discriminator="kind"),
+    ShownAs("Fault"),
 ]
 
 

@@ -7,10 +7,13 @@ from eda_sim.scenario.description import Name, PositiveRate, Seconds, descriptio
 
 @description
 class Redrive:
-    """At ``at`` seconds, what is in the dead-letter queue of ``service`` is handled again.
+    """What is in the dead-letter queue of a service is handled again, its attempts counted anew.
 
-    ``rate`` limits how many deliveries a second go back (all at once, if not said) and
-    ``message`` which ones. Attempts are counted anew.
+    Args:
+        service: whose dead letters.
+        at: when, in seconds.
+        rate: how many go back a second; None: all at once.
+        message: which message name; None: all of them.
     """
 
     service: Name
