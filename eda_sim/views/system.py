@@ -14,7 +14,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse, FancyBboxPatch, Patch
 
 from eda_sim.results.words import count_text
-from eda_sim.scenario.diagram import graph
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.views.canvas import diagram_axes, text_width
 from eda_sim.views.description import attach, listed
@@ -56,7 +55,7 @@ def draw_system(scenario: Scenario, ax: Axes | None = None, *, title: str | None
         >>> draw_system(order_pubsub()).get_title(loc="left")
         'publish/subscribe: whoever asks waits for 1 of 5 services'
     """
-    drawn = graph(scenario)
+    drawn = scenario.graph()
     links = _links(drawn)
     sizes = {node: _size_text(node, kind, scenario) for node, kind in drawn.nodes(data="kind")}
     laid = plan({n: _width(n, kind, sizes[n]) for n, kind in drawn.nodes(data="kind")}, links)
