@@ -7,23 +7,19 @@ coupling, count edges: an edge is somebody who has to know somebody.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from eda_sim.later.networkx import networkx
 from eda_sim.scenario.messages import Mention, handlers_of, mentions
 from eda_sim.scenario.parts import Parts
 from eda_sim.scenario.settings import decisions
 from eda_sim.scenario.steps import Call, Publish, Send, Work
-
-if TYPE_CHECKING:
-    import networkx
 
 ARROWS = {"call": "-->", "send": "-.->", "publish": "==>", "subscribe": "==>"}
 
 
 def graph(scenario: Parts) -> "networkx.MultiDiGraph[str]":
     """Return the system as a directed graph, its nodes and edges as ``Scenario.graph`` says."""
-    import networkx
-
     result: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=scenario.name)
     for source in scenario.traffic:
         result.add_node(source.name, kind="source")

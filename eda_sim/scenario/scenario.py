@@ -7,12 +7,13 @@ alike, and nothing that simulates, measures or draws ever writes into it.
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError, model_validator
 from yaml import YAMLError
 
 from eda_sim.errors import InvalidInput
+from eda_sim.later.networkx import networkx
 from eda_sim.scenario.change import changed
 from eda_sim.scenario.checks import check
 from eda_sim.scenario.description import description
@@ -21,9 +22,6 @@ from eda_sim.scenario.explain import explain
 from eda_sim.scenario.parts import Parts
 from eda_sim.scenario.plain import to_plain
 from eda_sim.scenario.yaml_text import dump, load
-
-if TYPE_CHECKING:
-    import networkx
 
 
 @description

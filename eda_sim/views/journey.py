@@ -6,14 +6,13 @@ time that they are on their way. A bar is a worker at work, hatched and marked â
 where it failed; a dotted column is a message that waits for one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from math import isnan
 from typing import Any, NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
-
+from eda_sim.later.matplotlib import Axes, FancyBboxPatch, Line2D, Patch, Polygon, Rectangle
 from eda_sim.results.journey import Journey
 from eda_sim.results.journey.story import WRONG, Activity, Arrow
 from eda_sim.results.run import Run

@@ -13,12 +13,13 @@ step says when at the latest. So is the arrival of a reply that did not end the
 call: its step says when it left.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from html import escape
 
-import pandas as pd
-
 from eda_sim.errors import InvalidInput
+from eda_sim.later.pandas import pd
 from eda_sim.results.case import cases
 from eda_sim.results.journey.mermaid import as_mermaid
 from eda_sim.results.journey.story import Activity, Arrow
