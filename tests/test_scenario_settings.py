@@ -1,8 +1,7 @@
 """How settings are given: what has no default may be positional, what has one is named."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields, is_dataclass
-from inspect import isclass
+from dataclasses import MISSING, Field, fields
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from eda_sim import (
 from eda_sim.scenario.plain import to_plain
 
 PUBLIC = [getattr(eda_sim, name) for name in eda_sim.__all__]
-DESCRIPTIONS = [each for each in PUBLIC if isclass(each) and is_dataclass(each)]
+DESCRIPTIONS = [each for each in PUBLIC if hasattr(each, "__pydantic_validator__")]
 
 
 def has_default(field: Field[Any]) -> bool:
