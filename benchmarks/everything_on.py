@@ -47,23 +47,29 @@ from eda_sim.scenario.faults import Fault
 
 RATE = 50.0  # orders a second; each makes about six deliveries
 BREAKER = CircuitBreaker(failures=20, window=10, open_for=2)
-BUDGET = Retry(3, Backoff(0.05, jitter="full", maximum=1.0), RetryBudget(0.1, 20))
+BUDGET = Retry(
+    max_attempts=3,
+    backoff=Backoff(0.05, jitter="full", maximum=1.0),
+    budget=RetryBudget(ratio=0.1, burst=20),
+)
 
 
 def _services() -> list[Service]:
-    pay = Call("Pay", 1.0, BUDGET, BREAKER, bulkhead=30, propagate_deadline=True)
+    pay = Call(
+        "Pay", timeout=1.0, retry=BUDGET, breaker=BREAKER, bulkhead=30, propagate_deadline=True
+    )
     order = [
         Work(Exponential(2 * ms), "accept"),
-        Parallel([pay, Call("Reserve", 1.0, propagate_deadline=True)]),
+        Parallel([pay, Call("Reserve", timeout=1.0, propagate_deadline=True)]),
         Branch(0.3, [Send("Wrap")], label="is a gift"),
         Publish("Placed", outbox=Outbox(poll=0.1)),
     ]
 
     def subscriber(name: str, mean: float, policy: DeliveryPolicy, **settings: object) -> Service:
         work = Work(LogNormal(mean, cv=1.0), name, transient=0.02)
-        return Service(name, on={"Placed": Handler([work], policy)}, **settings)  # type: ignore[arg-type]
+        return Service(name, on={"Placed": Handler([work], delivery=policy)}, **settings)  # type: ignore[arg-type]
 
-    retry = Retry(4, Backoff(0.1, jitter="decorrelated", maximum=2.0))
+    retry = Retry(max_attempts=4, backoff=Backoff(0.1, jitter="decorrelated", maximum=2.0))
     scale = Autoscale(most=6, least=2, target=5, by="backlog", every=5, start_delay=2)
     return [
         Service("orders", instances=2, workers=40, inbox=50, on={"Place": order}),
@@ -71,7 +77,7 @@ def _services() -> list[Service]:
             "payment",
             instances=2,
             workers=4,
-            rate_limit=RateLimit(200, 50),
+            rate_limit=RateLimit(200, burst=50),
             on={"Pay": [Work(Exponential(30 * ms), "pay", permanent=0.001)]},
         ),
         Service(
@@ -84,23 +90,26 @@ def _services() -> list[Service]:
                 "Wrap": [Work(Exponential(50 * ms), "wrap")],
             },
         ),
-        subscriber("mail", 30 * ms, DeliveryPolicy(retry), instances=2, autoscale=scale),
+        subscriber("mail", 30 * ms, DeliveryPolicy(retry=retry), instances=2, autoscale=scale),
         subscriber(
             "stock",
             20 * ms,
-            DeliveryPolicy(retry, ordered=True, idempotent=Deduplication(window=60)),
+            DeliveryPolicy(retry=retry, ordered=True, idempotent=Deduplication(window=60)),
             instances=3,
             workers=2,
         ),
         subscriber(
             "search",
             20 * ms,
-            DeliveryPolicy(retry, prefetch=10, ack_timeout=1.0, requeue="head"),
+            DeliveryPolicy(retry=retry, prefetch=10, ack_timeout=1.0, requeue="head"),
             workers=4,
         ),
         subscriber("metrics", 5 * ms, DeliveryPolicy(guarantee="at_most_once"), workers=2),
         subscriber(
-            "invoices", 30 * ms, DeliveryPolicy(retry, ordered=True, retry_topic=True), instances=4
+            "invoices",
+            30 * ms,
+            DeliveryPolicy(retry=retry, ordered=True, retry_topic=True),
+            instances=4,
         ),
     ]
 
@@ -115,7 +124,7 @@ def _faults() -> list[Fault]:
         NetworkPartition(["store"], ["broker"], **now_and_then),
         Loss(0.002),
         Duplicates(0.002),
-        Reordering(0.01, Exponential(0.2), ["broker", "mail"]),
+        Reordering(0.01, delay=Exponential(0.2), between=["broker", "mail"]),
         PoisonMessages("stock", 0.02, **now_and_then),
         BadDeployment("search", 0.2, **now_and_then),
     ]
@@ -126,7 +135,11 @@ def everything_on(orders: int) -> Scenario:
     duration = orders / RATE
     return Scenario(
         "everything on",
-        traffic=[Traffic(Call("Place", 5.0), Poisson(RATE), ZipfKeys(1000), "customers")],
+        traffic=[
+            Traffic(
+                Call("Place", timeout=5.0), Poisson(RATE), keys=ZipfKeys(1000), name="customers"
+            )
+        ],
         services=_services(),
         broker=Broker(
             publish=Exponential(2 * ms),

@@ -36,7 +36,7 @@ def world(
     **settings: Any,
 ) -> Scenario:
     """Messages at the given moments for the one subscriber, and for the other ``services``."""
-    handler = Handler(list(steps) if isinstance(steps, Sequence) else [steps], policy)
+    handler = Handler(list(steps) if isinstance(steps, Sequence) else [steps], delivery=policy)
     subscriber = Service(SUBSCRIBER, instances=instances, workers=workers, on={"Placed": handler})
     arrivals = Trace(at) if isinstance(at, Sequence) else at
     return Scenario(
@@ -56,7 +56,7 @@ def takes(seconds: float | Sequence[float], label: str = "work", transient: floa
 
 def retry(max_attempts: int = 10, wait: float = 0.0) -> Retry:
     """Tries with the same wait after each."""
-    return Retry(max_attempts, Backoff(wait, factor=1.0))
+    return Retry(max_attempts=max_attempts, backoff=Backoff(wait, factor=1.0))
 
 
 def seed_where(fails: Mapping[int, Sequence[bool]], requests: int, label: str = "work") -> int:

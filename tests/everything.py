@@ -80,11 +80,13 @@ backoffs = build(
     jitter=st.sampled_from(["none", "full", "decorrelated"]),
     maximum=maybe(ticks(2, 8)),
 )
-endless = st.just(Retry(None, Backoff(4 * TICK, factor=1.0)))
-retries = build(Retry, st.integers(1, 3), backoffs)
-budgets = build(RetryBudget, st.sampled_from([0.0, 0.1, 0.5]), st.integers(1, 3))
-call_retries = build(Retry, st.integers(2, 4), backoffs, budget=maybe(budgets))
-breakers = build(CircuitBreaker, st.integers(1, 3), ticks(1, 16), ticks(1, 16))
+endless = st.just(Retry(max_attempts=None, backoff=Backoff(4 * TICK, factor=1.0)))
+retries = build(Retry, max_attempts=st.integers(1, 3), backoff=backoffs)
+budgets = build(RetryBudget, ratio=st.sampled_from([0.0, 0.1, 0.5]), burst=st.integers(1, 3))
+call_retries = build(Retry, max_attempts=st.integers(2, 4), backoff=backoffs, budget=maybe(budgets))
+breakers = build(
+    CircuitBreaker, failures=st.integers(1, 3), window=ticks(1, 16), open_for=ticks(1, 16)
+)
 deduplications = build(Deduplication, window=maybe(ticks(1, 8)), size=maybe(st.integers(1, 5)))
 how_they_wait = st.sampled_from(
     [
@@ -104,7 +106,7 @@ def policy(guarantee: str, retry: Retry, waits: dict[str, Any], **others: Any) -
         others |= {"idempotent": False, "ack_timeout": None}
     if retry.max_attempts is None:
         others |= {"dead_letter": True}
-    return DeliveryPolicy(retry, guarantee=guarantee, **waits, **others)  # type: ignore[arg-type]
+    return DeliveryPolicy(retry=retry, guarantee=guarantee, **waits, **others)  # type: ignore[arg-type]
 
 
 policies = build(
@@ -130,7 +132,9 @@ works = build(
 
 
 def _call(command: str, timeout: float | None, deadline: bool, **others: Any) -> Call:
-    return Call(command, timeout, propagate_deadline=deadline and timeout is not None, **others)
+    return Call(
+        command, timeout=timeout, propagate_deadline=deadline and timeout is not None, **others
+    )
 
 
 @cache
@@ -152,7 +156,7 @@ def messages(names: tuple[str, ...], outbox: bool = True) -> st.SearchStrategy[A
         )
         ways += [call, call, build(Send, command)]
     if events:
-        boxes = build(Outbox, ticks(1, 6), st.sampled_from([1, 2, 100]))
+        boxes = build(Outbox, poll=ticks(1, 6), batch=st.sampled_from([1, 2, 100]))
         publish = build(Publish, st.sampled_from(events))
         kept = build(Publish, st.sampled_from(events), outbox=boxes)
         ways += [publish, kept if outbox else publish]
@@ -165,7 +169,9 @@ def steps(names: tuple[str, ...]) -> st.SearchStrategy[list[AnyStep]]:
     plain = works | messages(names) | messages(names) if names else works
     several = st.lists(plain, min_size=1, max_size=2)
     otherwise, labels = st.lists(plain, max_size=1), st.sampled_from(["is big", "is new"])
-    branch = build(Branch, st.sampled_from([0.0, 0.5, 1.0]), several, otherwise, labels)
+    branch = build(
+        Branch, st.sampled_from([0.0, 0.5, 1.0]), several, otherwise=otherwise, label=labels
+    )
     parallel = build(Parallel, st.lists(plain | branch, min_size=1, max_size=3))
     step = st.one_of(plain, plain, plain, branch, parallel)
     # Few handlers do nothing at all: something must be there to go wrong.
@@ -198,11 +204,11 @@ def _services(draw: st.DrawFn, names: tuple[str, ...]) -> list[Service]:
         handlers = draw(st.sampled_from([1, 1, 2, 0])) if name.startswith("Done") else 1
         for owner in draw(st.permutations(owners))[:handlers]:
             made = draw(steps(names[position + 1 :]))
-            on[owner][name] = Handler(made, draw(st.one_of(st.none(), policies, policies)))
+            on[owner][name] = Handler(made, delivery=draw(st.one_of(st.none(), policies, policies)))
     return [draw(_service(owner, handlers)) for owner, handlers in on.items()]
 
 
-limits = build(RateLimit, st.sampled_from([4.0, 16.0]), st.integers(1, 5))
+limits = build(RateLimit, st.sampled_from([4.0, 16.0]), burst=st.integers(1, 5))
 
 
 @st.composite
@@ -290,7 +296,7 @@ def _fault(
     done = [step for handler in service.handlers.values() for step in flatten(handler.steps)]
     labels = sorted({step.label for step in done if isinstance(step, Work)})
     label = draw(maybe(st.sampled_from(labels))) if labels else None
-    return kind(service.name, draw(chances), label, **when)
+    return kind(service.name, draw(chances), label=label, **when)
 
 
 def _without_overlaps(faults: Sequence[Fault]) -> list[Fault]:
@@ -322,7 +328,7 @@ def _redrivable(scenario: Scenario) -> list[tuple[str, str]]:
 
 def _redrive(of: tuple[str, str], any_message: bool, at: float, rate: float | None) -> Redrive:
     service, message = of
-    return Redrive(service, at, rate, None if any_message else message)
+    return Redrive(service, at, rate=rate, message=None if any_message else message)
 
 
 # -- the whole ---------------------------------------------------------------------------------

@@ -76,10 +76,10 @@ def distributions(most: int = 30) -> st.SearchStrategy[Distribution]:
     return st.one_of(
         build(Constant, times(0, most)),
         build(Exponential, mean),
-        build(LogNormal, mean, cv),
-        build(Gamma, mean, cv),
+        build(LogNormal, mean, cv=cv),
+        build(Gamma, mean, cv=cv),
         build(lambda low, width: Uniform(low, low + width), mean, times(0, most)),
-        build(Pareto, mean, st.sampled_from([1.5, 2.5])),
+        build(Pareto, mean, shape=st.sampled_from([1.5, 2.5])),
         build(Empirical, st.lists(times(0, most), min_size=1, max_size=4)),
         build(
             lambda values: Recorded((values * RECORDING)[:RECORDING]),
@@ -113,7 +113,7 @@ def arrivals(requests: int, duration: float) -> st.SearchStrategy[Any]:
 
 
 keys = build(UniformKeys, st.integers(1, 20)) | build(
-    ZipfKeys, st.integers(1, 20), st.sampled_from([0.0, 1.0, 2.0])
+    ZipfKeys, st.integers(1, 20), s=st.sampled_from([0.0, 1.0, 2.0])
 )
 
 # -- policies --------------------------------------------------------------------
@@ -125,9 +125,11 @@ backoffs = build(
     jitter=st.sampled_from(["none", "full"]),
     maximum=maybe(times(1, 200)),
 )
-retries = build(Retry, st.integers(1, 3), backoffs)
-breakers = build(CircuitBreaker, st.integers(1, 3), times(10, 1000), times(10, 1000))
-deliveries = build(DeliveryPolicy, retries, st.booleans())
+retries = build(Retry, max_attempts=st.integers(1, 3), backoff=backoffs)
+breakers = build(
+    CircuitBreaker, failures=st.integers(1, 3), window=times(10, 1000), open_for=times(10, 1000)
+)
+deliveries = build(DeliveryPolicy, retry=retries, dead_letter=st.booleans())
 brokers = build(
     Broker,
     publish=distributions(5),
@@ -169,7 +171,9 @@ def messages(names: Sequence[str]) -> st.SearchStrategy[Any]:
         )
         ways.append(build(Send, command))
     if events:
-        ways.append(build(Publish, st.sampled_from(events), payloads, version=st.integers(1, 2)))
+        ways.append(
+            build(Publish, st.sampled_from(events), data=payloads, version=st.integers(1, 2))
+        )
     return st.one_of(ways)
 
 
@@ -177,7 +181,9 @@ def steps(names: Sequence[str]) -> st.SearchStrategy[list[AnyStep]]:
     """Up to three steps, which make no message but those named."""
     plain = works | messages(names) if names else works
     several = st.lists(plain, min_size=1, max_size=2)
-    branch = build(Branch, probabilities, several, st.lists(plain, max_size=1), labels)
+    branch = build(
+        Branch, probabilities, several, otherwise=st.lists(plain, max_size=1), label=labels
+    )
     step = st.one_of(
         plain, plain, branch, build(Parallel, st.lists(plain | branch, min_size=1, max_size=2))
     )
@@ -195,7 +201,7 @@ def _services(draw: st.DrawFn, names: Sequence[str]) -> list[Service]:
         later = names[position + 1 :]
         handlers = draw(st.sampled_from([1, 2, 2, 0])) if name.startswith("Done") else 1
         for owner in draw(st.permutations(owners))[:handlers]:
-            on[owner][name] = Handler(draw(steps(later)), draw(maybe(deliveries)))
+            on[owner][name] = Handler(draw(steps(later)), delivery=draw(maybe(deliveries)))
     return [
         Service(
             owner,

@@ -26,10 +26,13 @@ def fired(run: Run, *rules: Alert | str) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
-        ("response_time_p99 > 1.0", Alert("response_time_p99", 1.0, "above")),
-        ("ok_rate<0.99", Alert("ok_rate", 0.99, "below")),
-        (" backlog of payment > 1e3 ", Alert("backlog", 1000, subject="payment")),
-        ("queue of the last mile < 2", Alert("queue", 2, "below", subject="the last mile")),
+        ("response_time_p99 > 1.0", Alert("response_time_p99", threshold=1.0, direction="above")),
+        ("ok_rate<0.99", Alert("ok_rate", threshold=0.99, direction="below")),
+        (" backlog of payment > 1e3 ", Alert("backlog", threshold=1000, subject="payment")),
+        (
+            "queue of the last mile < 2",
+            Alert("queue", threshold=2, direction="below", subject="the last mile"),
+        ),
     ],
 )
 def test_a_rule_is_a_text_or_its_fields(text: str, fields: Alert) -> None:
@@ -71,7 +74,7 @@ def test_a_rule_keeps_what_is_given_beside_its_text() -> None:
             "got 'backlog > many'",
         ),
         (
-            lambda: Alert("backlog > 3", 4),
+            lambda: Alert("backlog > 3", threshold=4),
             "Alert: threshold is in the rule 'backlog > 3' already: leave threshold= out",
         ),
         (
@@ -96,7 +99,7 @@ def test_a_rule_keeps_what_is_given_beside_its_text() -> None:
         (lambda: Alert("queue > 1", window=0), "Alert.window must be > 0, got 0"),
         (lambda: Alert("queue > 1", lasting=-1), "Alert.lasting must be >= 0, got -1"),
         (
-            lambda: Alert("queue", 1, "over"),
+            lambda: Alert("queue", threshold=1, direction="over"),
             "Alert.direction must be 'above' or 'below', got 'over'",
         ),
         (
@@ -248,7 +251,7 @@ def test_an_alert_does_not_fire_on_nothing() -> None:
 
 def test_failures_and_dead_letters_in_the_window() -> None:
     """Three messages that fail twice each: attempts fail at 1 to 6, dead letters come at 4 to 6."""
-    policy = DeliveryPolicy(brokered.retry(2))
+    policy = DeliveryPolicy(retry=brokered.retry(2))
     work = brokered.takes(1.0, transient=1.0)
     run = simulate(brokered.world([0, 0, 0], work, policy, duration=10.0))
     assert brokered.ends(run) == [("dead_lettered", at, 2) for at in (4.0, 5.0, 6.0)]
@@ -317,7 +320,7 @@ def test_alerts_hide_nothing_of_the_curve(three_at_once: Run) -> None:
 
 def test_a_picture_lasts_until_the_last_alert_resolves() -> None:
     """A window that empties after the traffic is in the picture, and so is whose alert it is."""
-    policy = DeliveryPolicy(brokered.retry(1))
+    policy = DeliveryPolicy(retry=brokered.retry(1))
     failing = brokered.world([8], brokered.takes(1.0, transient=1.0), policy, duration=10.0)
     runs = {"fails": simulate(failing), "works": simulate(brokered.world([8], brokered.takes(1.0)))}
     ax = draw_timeline(runs, "backlog", alerts=Alert("dead_letters > 0", window=20))

@@ -120,13 +120,13 @@ def busy() -> Run:
     """All that can go wrong does, one service follows its load, and one loses deliveries."""
     scale = Autoscale(most=4, target=0.5, every=1.0, start_delay=0.5)
     guide = {"Guide": [Work(Exponential(0.3), "guide")]}
-    once = DeliveryPolicy(Retry(1), guarantee="at_most_once")
+    once = DeliveryPolicy(retry=Retry(max_attempts=1), guarantee="at_most_once")
     listen = {"Heard": handled(once, Work(Exponential(0.05), "listen", transient=0.3))}
     scenario = everything(20.0)
     services = [Service("tour", autoscale=scale, on=guide), Service("radio", on=listen)]
     grown = beside(
         scenario.replace(services=[*scenario.services, *services]),
-        Traffic(Call("Guide", 2.0), Poisson(6), name="guests"),
+        Traffic(Call("Guide", timeout=2.0), Poisson(6), name="guests"),
         Traffic(Publish("Heard"), Poisson(6), name="senders"),
     )
     return simulate(grown, seed=5)
@@ -235,7 +235,12 @@ def test_every_metric_fires_when_its_definition_says_so(
     fires = 0
     for direction in ("above", "below"):
         alert = Alert(
-            metric, threshold, direction, subject, window=None if gauge else window, name="it"
+            metric,
+            threshold=threshold,
+            direction=direction,
+            subject=subject,
+            window=None if gauge else window,
+            name="it",
         )
         found = rows(busy.alerts(alert), "fired_at", "resolved_at", "worst")
         fires += len(found)

@@ -51,6 +51,7 @@ from tests.worlds import takes, world
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 ONCE = Retry(max_attempts=1)
+AT_MOST_ONCE, NO_OTHER_TRY = DeliveryPolicy(guarantee="at_most_once"), DeliveryPolicy(retry=ONCE)
 TWICE = Retry(max_attempts=2)
 DOWN = Outage("payment", at=20, lasts=10)
 SLOW_ACKNOWLEDGEMENT = {"turnaround": Constant(1.0)}
@@ -101,23 +102,23 @@ RETRY = f"{PAY}.retry = None"
 
 CASES: dict[str, tuple[Scenario, Verdict]] = {
     "a crash at most once": (
-        told(faults=[Outage("stock", 0.5, 1.0)], delivery=DeliveryPolicy(guarantee="at_most_once")),
+        told(faults=[Outage("stock", at=0.5, lasts=1.0)], delivery=AT_MOST_ONCE),
         said("missing", "crashed", 0.5, "faults[0] = Outage('stock', at=0.5, lasts=1.0)",
              "broker.delivery.guarantee = 'at_most_once'"),
     ),
     "a crash after the work and before its acknowledgement": (
-        told(faults=[Outage("stock", 1.5, 1.0)], **SLOW_ACKNOWLEDGEMENT),
+        told(faults=[Outage("stock", at=1.5, lasts=1.0)], **SLOW_ACKNOWLEDGEMENT),
         said("repeated", "crashed", 1.5, "faults[0] = Outage('stock', at=1.5, lasts=1.0)",
              "broker.delivery.guarantee = 'at_least_once'"),
     ),
     "the same, remembered for too short": (
-        told(faults=[Outage("stock", 1.5, 5.0)], delivery=DeliveryPolicy(
+        told(faults=[Outage("stock", at=1.5, lasts=5.0)], delivery=DeliveryPolicy(
             idempotent=Deduplication(window=2.0)), **SLOW_ACKNOWLEDGEMENT),
         said("repeated", "crashed", 1.5, "faults[0] = Outage('stock', at=1.5, lasts=5.0)",
              "broker.delivery.idempotent = Deduplication(window=2.0)"),
     ),
     "a lost acknowledgement": (
-        told(faults=[Loss(1.0, ["stock", "broker"], at=0.5, lasts=1.0)]),
+        told(faults=[Loss(1.0, between=["stock", "broker"], at=0.5, lasts=1.0)]),
         said("repeated", "acknowledgement_lost", 1.0, "faults[0] = Loss(",
              "broker.delivery.guarantee = 'at_least_once'"),
     ),
@@ -132,7 +133,7 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              "broker.delivery.idempotent = False"),
     ),
     "a call that arrives twice": (
-        called(Call("Pay"), faults=[Duplicates(1.0, ["shop", "bank"])]),
+        called(Call("Pay"), faults=[Duplicates(1.0, between=["shop", "bank"])]),
         said("repeated", "doubled", 0.0, "faults[0] = Duplicates(", "faults[0] = Duplicates("),
     ),
     "two attempts side by side, each of which publishes": (
@@ -140,7 +141,7 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
             Service("stock", workers=2, on={"Sold": [takes(1.0), Publish("Taken")]}),
             Service("press", on={"Taken": [takes(0.25, "print")]}),
         ], broker=Broker(publish=Constant(0.5), delivery=DeliveryPolicy(
-            TWICE, idempotent=True, ack_timeout=1.25))),
+            retry=TWICE, idempotent=True, ack_timeout=1.25))),
         said("repeated", "acknowledgement_timed_out", 1.75,
              "broker.delivery.ack_timeout = 1.25", "broker.delivery.guarantee = 'at_least_once'"),
     ),
@@ -151,7 +152,7 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              "redrives[0] = Redrive('stock', 5.0)"),
     ),
     "attempts used up": (
-        told([Work(Constant(1.0), "work", transient=1.0)], delivery=DeliveryPolicy(TWICE)),
+        told([Work(Constant(1.0), "work", transient=1.0)], delivery=DeliveryPolicy(retry=TWICE)),
         said("missing", "transient_failure", 3.0, "stock.Sold[work].transient = 1.0",
              "broker.delivery.retry.max_attempts = 2"),
     ),
@@ -166,17 +167,17 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              "broker.delivery.dead_letter = True"),
     ),
     "a bad deployment": (
-        told(faults=[BadDeployment("stock", 1.0, at=0.0, lasts=5.0)], delivery=DeliveryPolicy(ONCE)),
+        told(faults=[BadDeployment("stock", 1.0, at=0.0, lasts=5.0)], delivery=NO_OTHER_TRY),
         said("missing", "bad_deployment", 1.0, "faults[0] = BadDeployment(",
              "broker.delivery.retry.max_attempts = 1"),
     ),
     "a message lost before a consumer that is at most once": (
-        told(faults=[Loss(1.0, ["stock", "broker"])], delivery=DeliveryPolicy(guarantee="at_most_once")),
+        told(faults=[Loss(1.0, between=["stock", "broker"])], delivery=AT_MOST_ONCE),
         said("missing", "lost_on_the_way", 0.0, "faults[0] = Loss(",
              "broker.delivery.guarantee = 'at_most_once'"),
     ),
     "a broker that is down, and a publisher that does not care": (
-        told(faults=[BrokerOutage(0.0, 1.0)], when_unreachable="lose", at=[0.5]),
+        told(faults=[BrokerOutage(at=0.0, lasts=1.0)], when_unreachable="lose", at=[0.5]),
         said("missing", "cut_off", 0.5, "faults[0] = BrokerOutage(at=0.0, lasts=1.0)",
              "broker.when_unreachable = 'lose'"),
     ),
@@ -187,15 +188,15 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
     ),
     "a call to who is down": (
         called(Call("Pay"), steps=[Work(Constant(0.0), "work")],
-               faults=[Outage("bank", 0.0, 1.0)], at=[0.5]),
+               faults=[Outage("bank", at=0.0, lasts=1.0)], at=[0.5]),
         said("missing", "refused", 0.5, "faults[0] = Outage('bank', at=0.0, lasts=1.0)", RETRY),
     ),
     "a call that dies with its callee": (
-        called(Call("Pay"), faults=[Outage("bank", 0.5, 1.0)]),
+        called(Call("Pay"), faults=[Outage("bank", at=0.5, lasts=1.0)]),
         said("missing", "crashed", 0.5, "faults[0] = Outage('bank', at=0.5, lasts=1.0)", RETRY),
     ),
     "a caller that dies while it waits": (
-        called(Call("Pay"), faults=[Outage("shop", 0.5, 1.0)]),
+        called(Call("Pay"), faults=[Outage("shop", at=0.5, lasts=1.0)]),
         said("missing", "crashed", 0.5, "faults[0] = Outage('shop', at=0.5, lasts=1.0)",
              "people.message.retry = None"),
     ),
@@ -232,7 +233,7 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
     "an open breaker": (
         called(Call("Pay", breaker=CircuitBreaker(failures=1), bulkhead=None),
                at=[0.0, 2.0], steps=[Work(Constant(0.0), "work")],
-               faults=[Loss(1.0, ["shop", "bank"], at=50.0, lasts=1.0),
+               faults=[Loss(1.0, between=["shop", "bank"], at=50.0, lasts=1.0),
                        BadDeployment("bank", 1.0, at=0.0, lasts=1.0)]),
         said("missing", "short_circuited", 2.0, f"{PAY}.breaker = CircuitBreaker(failures=1)",
              RETRY),
@@ -248,8 +249,8 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
         said("missing", "deadline_passed", 1.25, "people.message.propagate_deadline = True", RETRY),
     ),
     "a budget without another try": (
-        called(Call("Pay", retry=Retry(2, budget=RetryBudget(ratio=0.0, burst=1))), at=[0.0, 9.0],
-               steps=[Work(Constant(1.0), "work", transient=1.0)]),
+        called(Call("Pay", retry=Retry(max_attempts=2, budget=RetryBudget(ratio=0.0, burst=1))),
+               at=[0.0, 9.0], steps=[Work(Constant(1.0), "work", transient=1.0)]),
         said("missing", "budget_exhausted", 10.0, f"{PAY}.retry = Retry(", f"{PAY}.retry = Retry("),
     ),
     "a network that lets nothing through": (
@@ -258,12 +259,12 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
     ),
     "a network that loses what it has doubled": (
         called(Call("Pay"), faults=[
-            Loss(1.0, ["shop", "bank"]), Duplicates(1.0, ["shop", "bank"])]),
+            Loss(1.0, between=["shop", "bank"]), Duplicates(1.0, between=["shop", "bank"])]),
         said("missing", "lost_on_the_way", 0.0, "faults[0] = Loss(", RETRY),
     ),
     "a message that is held up": (
         told(at=[0.0, 2.0], keys=UniformKeys(1),
-             faults=[Reordering(1.0, Constant(5.0), at=0.0, lasts=1.0)]),
+             faults=[Reordering(1.0, delay=Constant(5.0), at=0.0, lasts=1.0)]),
         said("out_of_order", "held_up", 0.0, "faults[0] = Reordering(",
              "broker.delivery.ordered = False"),
     ),
@@ -283,7 +284,7 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
         said("missing", "still_under_way", 100.25, "drain = 0.25", "drain = 0.25"),
     ),
     "an outage that outlives the run": (
-        told(at=[99.0], drain=1.0, faults=[Outage("stock", 90.0, 60.0)]),
+        told(at=[99.0], drain=1.0, faults=[Outage("stock", at=90.0, lasts=60.0)]),
         said("missing", "still_under_way", 101.0, "faults[0] = Outage(", "drain = 1.0"),
     ),
     "an event that is still in the outbox": (

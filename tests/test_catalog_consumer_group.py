@@ -235,7 +235,7 @@ def test_every_argument_matters(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cv", "time"), [(0.0, Constant(0.1)), (1.0, Exponential(0.1)), (2.0, Gamma(0.1, 2.0))]
+    ("cv", "time"), [(0.0, Constant(0.1)), (1.0, Exponential(0.1)), (2.0, Gamma(0.1, cv=2.0))]
 )
 def test_the_work_has_the_variation_that_is_asked_for(cv: float, time: Any) -> None:
     """Constant, exponential, or anything between and beyond."""

@@ -15,7 +15,6 @@ from eda_sim import (
     town_announcement,
     town_conversation,
 )
-from eda_sim.scenario.diagram import graph
 from eda_sim.theory import dead_letter_probability, expected_attempts, pollaczek_khinchine
 
 BUSY = {"busy_at": 120.0, "busy_lasts": 60.0}
@@ -80,8 +79,8 @@ def test_the_crier_is_an_mg1_queue() -> None:
 @pytest.mark.parametrize("listeners", [1, 3, 8])
 def test_who_speaks_to_whom(listeners: int) -> None:
     """In conversation all before the last wait for the last; announced, nobody waits for any."""
-    talk = graph(town_conversation(listeners=listeners, busy="baker"))
-    square = graph(town_announcement(listeners=listeners, busy="baker"))
+    talk = town_conversation(listeners=listeners, busy="baker").graph()
+    square = town_announcement(listeners=listeners, busy="baker").graph()
     last = [node for node in talk if talk.out_degree(node) == 0]
     assert len(last) == 1
     assert len(nx.ancestors(talk, last[0])) == listeners + 1
@@ -122,7 +121,7 @@ def test_each_event_reaches_exactly_its_subscribers() -> None:
 
 def test_producers_of_the_flow_know_nobody() -> None:
     """A producer's only edge leads to its event: no path of calls reaches a subscriber."""
-    flow = graph(event_flow())
+    flow = event_flow().graph()
     for producer, event in (("users", "UserRegistered"), ("orders", "OrderPlaced")):
         assert list(flow.successors(producer)) == [event]
     calls = nx.DiGraph((a, b) for a, b, kind in flow.edges(data="kind") if kind == "call")

@@ -49,7 +49,7 @@ CRASHES = [0.25, 0.75, 1.0, 1.25, 1.75, 2.0, 2.25]
 
 def crash(at: float, lasts: float = 0.5) -> list[Outage]:
     """The subscriber is down for a while, all of it."""
-    return [Outage("worker", at, lasts)]
+    return [Outage("worker", at=at, lasts=lasts)]
 
 
 # -- at most once ------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_at_least_once_a_failed_attempt_repeats_what_it_had_done() -> None:
 
 def test_at_least_once_survives_crash_after_crash() -> None:
     """Crashes do not count as failures: not the tenth either, of a message with one attempt."""
-    faults = [Outage("worker", n + 0.5, 0.25) for n in range(10)]
+    faults = [Outage("worker", at=n + 0.5, lasts=0.25) for n in range(10)]
     run = simulate(world([0], takes(1.0), DeliveryPolicy(retry=retry(1)), faults=faults))
     assert ends(run) == [("handled", 10.75, 11)]
     assert effects(run) == [(0, 10.75)]
@@ -197,7 +197,7 @@ def test_each_subscriber_remembers_for_itself() -> None:
     its subscriber, which remembers one message, still knows it at 2.
     """
     policy = DeliveryPolicy(idempotent=Deduplication(size=1))
-    other = Service("other", on={"Placed": Handler([takes(0.25)], policy)})
+    other = Service("other", on={"Placed": Handler([takes(0.25)], delivery=policy)})
     scenario = world(
         [0, 1.25],
         takes(1.0),
@@ -238,7 +238,7 @@ def test_a_duplicate_of_a_message_that_others_have_pushed_out_is_done_again(
     Of the latest one handled it is not, of the latest two it is.
     """
     policy = DeliveryPolicy(idempotent=Deduplication(size=size))
-    faults = [Outage("worker", 1.5, 10, instances=1)]
+    faults = [Outage("worker", at=1.5, lasts=10, instances=1)]
     scenario = world(
         [0, 0], takes(1.0), policy, instances=2, broker=ACKNOWLEDGED_IN_A_SECOND, faults=faults
     )
@@ -416,7 +416,10 @@ def test_crashes_one_after_the_other_keep_the_order_of_the_queue() -> None:
 
     The copy that is asked first has the number 0.
     """
-    faults = [Outage("worker", 0.5, 0.125, instances=1), Outage("worker", 0.75, 0.25)]
+    faults = [
+        Outage("worker", at=0.5, lasts=0.125, instances=1),
+        Outage("worker", at=0.75, lasts=0.25),
+    ]
     run = simulate(world([0, 0, 0], takes(1.0), AT_LEAST_ONCE, instances=2, faults=faults))
     after = run.attempts[run.attempts["started_at"] >= 1.0]
     assert sorted(rows(after, "request", "instance", "started_at")) == [
@@ -439,7 +442,7 @@ def test_crashes_one_after_the_other_keep_the_order_of_the_queue() -> None:
         DeliveryPolicy(guarantee="at_most_once"),
         DeliveryPolicy(requeue="head"),
         DeliveryPolicy(dead_letter=False),
-        DeliveryPolicy(retry=Retry(1, Backoff(7.0, jitter="full"))),
+        DeliveryPolicy(retry=Retry(max_attempts=1, backoff=Backoff(7.0, jitter="full"))),
     ],
 )
 def test_a_policy_for_what_does_not_happen_changes_nothing(policy: DeliveryPolicy) -> None:

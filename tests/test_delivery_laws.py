@@ -81,7 +81,12 @@ policies = build(
 def _outage(draw: st.DrawFn, service: Service, duration: float) -> Outage:
     hit = draw(maybe(st.integers(1, service.instances)))
     if draw(st.booleans()):
-        return Outage(service.name, draw(times(1, int(duration * 800))), draw(times(1, 500)), hit)
+        return Outage(
+            service.name,
+            at=draw(times(1, int(duration * 800))),
+            lasts=draw(times(1, 500)),
+            instances=hit,
+        )
     return Outage(service.name, instances=hit, mtbf=draw(times(50, 500)), mttr=draw(times(1, 200)))
 
 
@@ -92,7 +97,10 @@ def _service(draw: st.DrawFn, name: str, makes: dict[str, list[str]]) -> Service
         name,
         instances=draw(st.integers(1, 3)),
         workers=draw(st.integers(1, 2)),
-        on={each: Handler(draw(steps(made)), draw(policies)) for each, made in makes.items()},
+        on={
+            each: Handler(draw(steps(made)), delivery=draw(policies))
+            for each, made in makes.items()
+        },
     )
 
 
@@ -386,7 +394,7 @@ def test_the_default_policy_is_no_policy(scenario: Scenario, seed: int) -> None:
         replace(
             service,
             on={
-                name: Handler(handler.steps, handler.delivery or scenario.broker.delivery)
+                name: Handler(handler.steps, delivery=handler.delivery or scenario.broker.delivery)
                 for name, handler in service.handlers.items()
             },
         )
@@ -446,7 +454,7 @@ ACKNOWLEDGED_IN_A_SECOND = {"turnaround": Constant(1.0)}
 
 def after(outages: list[tuple[float, float]], rules: DeliveryPolicy) -> list[float]:
     """When the one message has its effects in a run with these outages."""
-    faults = [Outage("worker", begin, lasts) for begin, lasts in outages]
+    faults = [Outage("worker", at=begin, lasts=lasts) for begin, lasts in outages]
     broker = ACKNOWLEDGED_IN_A_SECOND
     run = simulate(world([0], takes(1.0), rules, broker=broker, faults=faults))
     return [at for _, at in effects(run)]

@@ -211,7 +211,7 @@ def test_calls_and_deliveries_share_the_workers_by_who_came_first(policy: Delive
 
 def down(at: float, lasts: float) -> list[Outage]:
     """The first copy is down for a while: of two, the one with partition 0."""
-    return [Outage("worker", at, lasts, instances=1)]
+    return [Outage("worker", at=at, lasts=lasts, instances=1)]
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,9 @@ def test_a_partition_changes_hands_between_two_messages(lasts: float, third: flo
 def test_a_group_that_was_down_starts_after_a_rebalance(rebalance: float, again: float) -> None:
     """Down from 0.5 to 1.5: it needs a rebalance at whose end somebody is up."""
     broker = {"rebalance": rebalance}
-    run = simulate(ordered([0], takes(1.0), broker=broker, faults=[Outage("worker", 0.5, 1.0)]))
+    run = simulate(
+        ordered([0], takes(1.0), broker=broker, faults=[Outage("worker", at=0.5, lasts=1.0)])
+    )
     assert handling(run) == [(0, 0.0), (0, again)]
 
 
@@ -355,7 +357,7 @@ def out_of_order(run: Run) -> int:
     seed=st.integers(0, 2**32),
     partitions=st.integers(1, 5),
     instances=st.integers(1, 3),
-    keys=st.sampled_from([UniformKeys(8), ZipfKeys(8, 1.5), ONE_KEY]),
+    keys=st.sampled_from([UniformKeys(8), ZipfKeys(8, s=1.5), ONE_KEY]),
     rebalance=st.sampled_from([0.0, 0.1, 0.5]),
     crashes=st.booleans(),
 )

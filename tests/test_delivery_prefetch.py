@@ -28,7 +28,7 @@ def who_did_what(run: Run) -> list[tuple[int, int, float]]:
 
 def dies(at: float, lasts: float = 50.0) -> list[Outage]:
     """Instance 0 is down for a while."""
-    return [Outage("worker", at, lasts, instances=1)]
+    return [Outage("worker", at=at, lasts=lasts, instances=1)]
 
 
 def policy(prefetch: int, **others: Any) -> DeliveryPolicy:
@@ -174,7 +174,7 @@ def test_a_late_acknowledgement_withdraws_what_is_held(workers: int, prefetch: i
 # -- the same as without -------------------------------------------------------------------------
 
 requeues = st.sampled_from(["head", "tail"])
-RETRY = Retry(3, Backoff(0.25, jitter="full"))
+RETRY = Retry(max_attempts=3, backoff=Backoff(0.25, jitter="full"))
 
 
 def anywhere(run: Run) -> Any:

@@ -41,10 +41,10 @@ CUT = {"at": 5.0, "lasts": 2.0}
 
 def shop(*faults: Fault, delivery: DeliveryPolicy | None = None, **broker: object) -> Scenario:
     """Twenty seconds of orders, a little above one every 30 ms."""
-    policy = delivery or DeliveryPolicy(Retry(4))
+    policy = delivery or DeliveryPolicy(retry=Retry(max_attempts=4))
     return Scenario(
         "shop",
-        traffic=[Traffic(Call("PlaceOrder", timeout=5.0), Poisson(30), ZipfKeys(20))],
+        traffic=[Traffic(Call("PlaceOrder", timeout=5.0), Poisson(30), keys=ZipfKeys(20))],
         services=[
             Service(
                 "orders",
@@ -103,17 +103,17 @@ def lost(result: Run) -> int:
         BrokerOutage(**CUT),
         NetworkPartition(["broker"], ["stock"], **CUT),
         NetworkPartition(["orders"], ["broker"], **CUT),
-        Loss(0.05, ["broker", "stock"]),
-        Loss(0.05, ["orders", "broker"]),
-        Duplicates(0.05, ["broker", "stock"]),
-        Reordering(0.05, Constant(0.5), ["broker", "stock"]),
+        Loss(0.05, between=["broker", "stock"]),
+        Loss(0.05, between=["orders", "broker"]),
+        Duplicates(0.05, between=["broker", "stock"]),
+        Reordering(0.05, delay=Constant(0.5), between=["broker", "stock"]),
     ],
     ids=lambda fault: f"{fault.kind}",
 )
 @pytest.mark.parametrize("ordered", [False, True])
 def test_at_least_once_loses_nothing_whatever_breaks(fault: Fault, ordered: bool) -> None:
     """While publishers wait, every order is complete in the end: late or twice, never lost."""
-    result = run(fault, delivery=DeliveryPolicy(Retry(4), ordered=ordered))
+    result = run(fault, delivery=DeliveryPolicy(retry=Retry(max_attempts=4), ordered=ordered))
     assert lost(result) == 0
     assert count(result, "half_done") == count(result, "pending") == 0
 
@@ -164,9 +164,9 @@ def test_a_call_across_a_partition_ends_by_its_timeout() -> None:
 
 def test_a_lost_acknowledgement_brings_the_message_again() -> None:
     """Losses between stock and broker double effects, unless the handler is idempotent."""
-    fault = Loss(0.1, ["stock", "broker"])
+    fault = Loss(0.1, between=["stock", "broker"])
     assert count(run(fault), "duplicated") > 20
-    result = run(fault, delivery=DeliveryPolicy(Retry(4), idempotent=True))
+    result = run(fault, delivery=DeliveryPolicy(retry=Retry(max_attempts=4), idempotent=True))
     ledger = result.ledger()
     assert (ledger["missing"] == 0).all()
     assert (ledger["repeated"] == 0).all()
@@ -174,7 +174,9 @@ def test_a_lost_acknowledgement_brings_the_message_again() -> None:
 
 def test_at_most_once_loses_what_the_link_loses() -> None:
     """One delivery in ten is lost, within three standard errors; none is doubled."""
-    result = run(Loss(0.1, ["broker", "stock"]), delivery=DeliveryPolicy(guarantee="at_most_once"))
+    result = run(
+        Loss(0.1, between=["broker", "stock"]), delivery=DeliveryPolicy(guarantee="at_most_once")
+    )
     share, n = lost(result) / len(result.deliveries), len(result.deliveries)
     assert abs(share - 0.1) < 3 * (0.1 * 0.9 / n) ** 0.5
     assert count(result, "duplicated") == 0
@@ -182,7 +184,7 @@ def test_at_most_once_loses_what_the_link_loses() -> None:
 
 def test_duplicates_on_a_link_are_known_to_an_idempotent_handler() -> None:
     """What arrives twice is done twice, unless its message id is known."""
-    fault = Duplicates(0.1, ["broker", "stock"])
+    fault = Duplicates(0.1, between=["broker", "stock"])
     doubled = count(run(fault), "duplicated")
     assert doubled > 20
     assert count(run(fault, delivery=DeliveryPolicy(idempotent=True)), "duplicated") == 0
@@ -190,7 +192,7 @@ def test_duplicates_on_a_link_are_known_to_an_idempotent_handler() -> None:
 
 def test_reordering_lets_others_overtake() -> None:
     """Held-up deliveries are handled out of order, except in an ordered topic."""
-    fault = Reordering(0.2, Constant(0.5), ["broker", "stock"])
+    fault = Reordering(0.2, delay=Constant(0.5), between=["broker", "stock"])
 
     def overtaken(result: Run) -> int:
         done = result.effects[result.effects["label"] == "reserve"]
@@ -207,7 +209,7 @@ def test_reordering_lets_others_overtake() -> None:
 
 def test_poison_hits_requests_of_its_time_for_good() -> None:
     """Only requests that started meanwhile are dead-lettered, about half of them, at once."""
-    result = run(PoisonMessages("stock", 0.5, "reserve", **CUT))
+    result = run(PoisonMessages("stock", 0.5, label="reserve", **CUT))
     dead = result.deliveries[result.deliveries["outcome"] == "dead_lettered"]
     started = result.requests.set_index("request")["started_at"]
     assert started.loc[dead["request"]].between(5.0, 7.0).all()
@@ -258,8 +260,11 @@ def test_a_full_topic_may_drop() -> None:
             lambda: NetworkPartition(["a"], ["a"], at=1, lasts=1),
             "must have two different sides, got 'a'",
         ),
-        (lambda: shop(Loss(0.1, ["orders", "stok"])), "got 'stok': did you mean 'stock'?"),
-        (lambda: shop(BadDeployment("stock", 0.1, "pay", at=1, lasts=1)), "must name a work of"),
+        (lambda: shop(Loss(0.1, between=["orders", "stok"])), "got 'stok': did you mean 'stock'?"),
+        (
+            lambda: shop(BadDeployment("stock", 0.1, label="pay", at=1, lasts=1)),
+            "must name a work of",
+        ),
         (lambda: Loss(1.5), "Loss.probability must be <= 1, got 1.5"),
         (lambda: BrokerOutage(at=1), "must be either scheduled"),
     ],

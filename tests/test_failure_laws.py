@@ -206,7 +206,9 @@ def test_an_idempotent_handler_publishes_again_what_was_not_accepted() -> None:
 def test_an_outbox_keeps_what_the_broker_has_not_confirmed(when_unreachable: Any) -> None:
     """While the broker is away every look is in vain; nothing is lost, whatever publishers do."""
     broker = {"when_unreachable": when_unreachable}
-    run = publisher(outbox=Outbox(1.0), broker=broker, faults=[BrokerOutage(at=0.5, lasts=3.0)])
+    run = publisher(
+        outbox=Outbox(poll=1.0), broker=broker, faults=[BrokerOutage(at=0.5, lasts=3.0)]
+    )
     waited = {"wait": 3.5, "fail": 4.0, "lose": 4.0}[when_unreachable]
     assert list(run.messages["accepted_at"]) == [0.0, waited]
     assert set(run.deliveries["outcome"]) == {"handled"}
@@ -215,8 +217,8 @@ def test_an_outbox_keeps_what_the_broker_has_not_confirmed(when_unreachable: Any
 def test_each_look_of_an_outbox_has_luck_of_its_own() -> None:
     """On a link that loses every other message all are accepted in the end, one after the other."""
     broker = {"when_unreachable": "fail"}
-    link = Loss(0.5, ["worker", "broker"], at=0.5, lasts=1000.0)
-    run = publisher(outbox=Outbox(1.0), at=[0.0] * 20, broker=broker, faults=[link])
+    link = Loss(0.5, between=["worker", "broker"], at=0.5, lasts=1000.0)
+    run = publisher(outbox=Outbox(poll=1.0), at=[0.0] * 20, broker=broker, faults=[link])
     announced = run.messages[run.messages["name"] == "Announced"]["accepted_at"]
     assert announced.notna().all()
     assert announced.nunique() > 5
@@ -247,7 +249,7 @@ def test_two_redrives_at_a_time_redrive_each_letter_once() -> None:
 def scaled(works: list[float], rules: DeliveryPolicy, **more: Any) -> Run:
     """Messages at 0 s for two instances of two threads; at 1 s those busy could fill one."""
     scale = Autoscale(most=2, target=1.0, every=1.0, start_delay=0.0)
-    on = {"Placed": Handler([takes(works)], rules)}
+    on = {"Placed": Handler([takes(works)], delivery=rules)}
     return simulate(
         Scenario(
             "scaled",
@@ -277,7 +279,9 @@ def test_what_an_instance_still_does_counts_when_it_is_wanted_again() -> None:
     """
     scale = Autoscale(most=2, target=0.5, every=1.0, start_delay=0.0)
     on = {
-        "Placed": Handler([takes([0.25, 10.0, 20.0, 20.0, 20.0, 20.0])], DeliveryPolicy(prefetch=2))
+        "Placed": Handler(
+            [takes([0.25, 10.0, 20.0, 20.0, 20.0, 20.0])], delivery=DeliveryPolicy(prefetch=2)
+        )
     }
     service = Service("worker", instances=2, workers=3, autoscale=scale, on=on)
     traffic = [Traffic(Publish("Placed"), Trace([0.0, 0.0, 1.5, 1.5, 1.5, 1.5]))]
@@ -321,7 +325,10 @@ def test_tokens_that_come_at_the_rate_of_the_calls_are_enough_for_all() -> None:
 
 def test_a_budget_of_a_tenth_pays_one_repetition_for_ten_calls() -> None:
     """All calls fail; the first repeats what was saved, and then every tenth call repeats once."""
-    call = Call("Ask", retry=Retry(2, Backoff(0.0), RetryBudget(0.1, 1)))
+    call = Call(
+        "Ask",
+        retry=Retry(max_attempts=2, backoff=Backoff(0.0), budget=RetryBudget(ratio=0.1, burst=1)),
+    )
     desk = Service("desk", on={"Ask": [Work(Constant(0.0), "work", transient=1.0)]})
     traffic = [Traffic(call, Trace([float(n) for n in range(31)]))]
     run = simulate(Scenario("budget", traffic=traffic, services=[desk], duration=40.0))
@@ -331,7 +338,7 @@ def test_a_budget_of_a_tenth_pays_one_repetition_for_ten_calls() -> None:
 
 def test_nobody_backs_off_beyond_the_deadline() -> None:
     """Answered with a failure at 1 s it would try again at 5 s, but its caller leaves at 2 s."""
-    patient = Call("Look", retry=Retry(2, Backoff(4.0)))
+    patient = Call("Look", retry=Retry(max_attempts=2, backoff=Backoff(4.0)))
     front = Service("front", on={"Ask": [patient]})
     back = Service("back", on={"Look": [Work(Constant(1.0), "look", transient=1.0)]})
     traffic = [Traffic(Call("Ask", timeout=2.0, propagate_deadline=True), Trace([0.0]))]
@@ -371,7 +378,7 @@ def test_whoever_expires_at_the_deadline_itself_says_nothing() -> None:
 
 def test_a_lost_acknowledgement_of_what_takes_no_time_does_not_stop_the_clock() -> None:
     """The link loses all from 0.5 to 2 s: what was done at 1 s is done again at 2 s, and heard."""
-    link = Loss(1.0, ["worker", "broker"], at=0.5, lasts=1.5)
+    link = Loss(1.0, between=["worker", "broker"], at=0.5, lasts=1.5)
     broker = {"deliver": Constant(1.0), "republish_after": 1.0}
     run = simulate(world([0.0], takes(0.0), broker=broker, faults=[link]))
     assert list(run.effects["at"]) == [1.0, 2.0]

@@ -39,7 +39,7 @@ from eda_sim import (
     simulate,
 )
 
-STORM = Retry(4, Backoff(0.05))
+STORM = Retry(max_attempts=4, backoff=Backoff(0.05))
 
 
 def storm(call: dict[str, Any] | None = None, service: dict[str, Any] | None = None) -> Scenario:
@@ -85,13 +85,19 @@ def test_the_storm_outlives_its_cause() -> None:
 @pytest.mark.parametrize(
     "protection",
     [
-        {"call": {"breaker": CircuitBreaker(5, 10, 5)}},
+        {"call": {"breaker": CircuitBreaker(failures=5, window=10, open_for=5)}},
         {"call": {"bulkhead": 4}},
         {"call": {"propagate_deadline": True}},
-        {"call": {"retry": Retry(4, Backoff(0.05), RetryBudget(0.1, 10))}},
+        {
+            "call": {
+                "retry": Retry(
+                    max_attempts=4, backoff=Backoff(0.05), budget=RetryBudget(ratio=0.1, burst=10)
+                )
+            }
+        },
         {"service": {"inbox": 4}},
         {"service": {"shed_after": 0.1}},
-        {"service": {"rate_limit": RateLimit(60, 20)}},
+        {"service": {"rate_limit": RateLimit(60, burst=20)}},
         {"service": {"autoscale": Autoscale(most=6, target=0.6, every=2, start_delay=1)}},
     ],
     ids=[
@@ -243,7 +249,9 @@ def repaired(redrives: list[Redrive], **policy: Any) -> Run:
             "redrive",
             traffic=[Traffic(Publish("Placed"), Trace([0.0, 1.0, 2.0]))],
             services=[Service("mail", on={"Placed": [Work(Constant(0.1), "send")]})],
-            broker=Broker(delivery=DeliveryPolicy(Retry(2, Backoff(1.0)), **policy)),
+            broker=Broker(
+                delivery=DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(1.0)), **policy)
+            ),
             faults=[BadDeployment("mail", 1.0, at=0, lasts=10)],
             redrives=redrives,
             duration=30,
@@ -307,7 +315,7 @@ def test_decorrelated_jitter_stays_between_its_bounds() -> None:
                     on={"Placed": [Work(Constant(0.01), "send", transient=0.7)]},
                 )
             ],
-            broker=Broker(delivery=DeliveryPolicy(Retry(5, backoff))),
+            broker=Broker(delivery=DeliveryPolicy(retry=Retry(max_attempts=5, backoff=backoff))),
             duration=20,
         )
     )
@@ -326,8 +334,14 @@ def test_decorrelated_jitter_stays_between_its_bounds() -> None:
     [
         (lambda: Call("Ask", propagate_deadline=True), "propagate_deadline=True needs a timeout"),
         (lambda: DeliveryPolicy(guarantee="at_most_once", idempotent=True), "leave idempotent out"),
-        (lambda: DeliveryPolicy(Retry(None), dead_letter=False), "would be tried for ever"),
-        (lambda: DeliveryPolicy(Retry(2, budget=RetryBudget())), "leave budget out"),
+        (
+            lambda: DeliveryPolicy(retry=Retry(max_attempts=None), dead_letter=False),
+            "would be tried for ever",
+        ),
+        (
+            lambda: DeliveryPolicy(retry=Retry(max_attempts=2, budget=RetryBudget())),
+            "leave budget out",
+        ),
         (lambda: repaired([Redrive("mail", at=1)], dead_letter=False), "can have dead letters"),
         (lambda: repaired([Redrive("male", at=1)]), "did you mean 'mail'?"),
         (lambda: Autoscale(most=2, target=2.0), "target must be <= 1 by utilisation"),

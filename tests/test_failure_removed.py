@@ -69,7 +69,7 @@ FAULTS: list[Fault] = [
     NetworkPartition(["broker"], ["stock", "orders"], **CUT),
     Loss(0.2),
     Duplicates(0.2),
-    Reordering(0.2, Constant(0.5)),
+    Reordering(0.2, delay=Constant(0.5)),
     PoisonMessages("stock", 0.5, **CUT),
     BadDeployment("stock", 0.7, **CUT),
 ]
@@ -86,7 +86,9 @@ def broken(faults: list[Fault], **policy: Any) -> Run:
                 Service("orders", workers=99, on={"Place": [Publish("Placed")]}),
                 Service("stock", instances=2, workers=2, on=on),
             ],
-            broker=Broker(delivery=DeliveryPolicy(Retry(3, Backoff(0.1)), **policy)),
+            broker=Broker(
+                delivery=DeliveryPolicy(retry=Retry(max_attempts=3, backoff=Backoff(0.1)), **policy)
+            ),
             faults=faults,
             duration=20,
             drain=200,
@@ -161,7 +163,7 @@ def test_shedding_whoever_finds_another_waiting_is_a_queue_with_one_place(worker
 
 def waiting(timeout: float | None) -> Run:
     """Orders whose payment cannot be reached for three seconds: the link is silent."""
-    place = [Call("Pay", timeout), Work(Constant(0.01), "accept")]
+    place = [Call("Pay", timeout=timeout), Work(Constant(0.01), "accept")]
     pay = {"Pay": [Work(Constant(0.01), "pay")]}
     return simulate(
         Scenario(
@@ -217,7 +219,7 @@ def test_without_a_capacity_orders_are_accepted_that_cannot_be_done() -> None:
 
 def crowd(jitter: str) -> Run:
     """Sixty orders at one instant for a till that serves one at a time and lets nobody wait."""
-    again = Retry(5, Backoff(1.0, factor=1.0, jitter=jitter))  # type: ignore[arg-type]
+    again = Retry(max_attempts=5, backoff=Backoff(1.0, factor=1.0, jitter=jitter))  # type: ignore[arg-type]
     place = [Work(Constant(0.0), "accept"), Call("Pay", retry=again)]
     return simulate(
         Scenario(
@@ -267,7 +269,7 @@ def test_without_deduplication_what_comes_again_is_done_again() -> None:
 
 def deployed(redrives: list[Redrive], **policy: Any) -> Run:
     """Half a minute with ten seconds of a deployment that fails every message."""
-    delivery = DeliveryPolicy(**({"retry": Retry(2, Backoff(0.5))} | policy))
+    delivery = DeliveryPolicy(**({"retry": Retry(max_attempts=2, backoff=Backoff(0.5))} | policy))
     return simulate(
         Scenario(
             "deployment",
@@ -294,9 +296,9 @@ def test_without_dead_letters_and_a_redrive_orders_stay_lost() -> None:
 
 def test_without_retries_a_short_fault_is_for_good() -> None:
     """Retried for longer than the deployment lasts all are done; tried once, 50 are lost."""
-    patient = Retry(6, Backoff(0.5))  # the last try comes after 15.5 s
+    patient = Retry(max_attempts=6, backoff=Backoff(0.5))  # the last try comes after 15.5 s
     assert verdicts(deployed([], retry=patient)) == {"consistent": 150}
-    assert verdicts(deployed([], retry=Retry(1)))["lost"] == 50
+    assert verdicts(deployed([], retry=Retry(max_attempts=1)))["lost"] == 50
 
 
 def dual_write(outbox: Outbox | None) -> Run:

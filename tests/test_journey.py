@@ -131,7 +131,7 @@ def test_a_call_waits_while_its_message_travels_and_is_worked_on() -> None:
 
 def slow_service() -> Run:
     """Calls of a service that takes 2 s, given up after 1 s, tried again 0.5 s later."""
-    call = Call("M0", timeout=1.0, retry=Retry(2, Backoff(0.5)))
+    call = Call("M0", timeout=1.0, retry=Retry(max_attempts=2, backoff=Backoff(0.5)))
     services = [Service("a", workers=2, on={"M0": [takes(2)]})]
     return simulate(world(call, [0.0], services, network=Constant(0.25)))
 
@@ -166,7 +166,7 @@ def test_a_reply_that_came_too_late_finds_nobody() -> None:
 
 def test_a_backoff_with_jitter_is_told_as_it_was() -> None:
     """The second try left the network's quarter of a second before it arrived."""
-    call = Call("M0", timeout=1.0, retry=Retry(2, Backoff(0.5, jitter="full")))
+    call = Call("M0", timeout=1.0, retry=Retry(max_attempts=2, backoff=Backoff(0.5, jitter="full")))
     services = [Service("a", workers=2, on={"M0": [takes(2)]})]
     run = simulate(world(call, [0.0], services, network=Constant(0.25)))
     first, second = (arrow for arrow in run.journey(0).arrows if arrow.kind == "call")
@@ -220,7 +220,7 @@ def test_a_dead_letter_is_told_attempt_by_attempt() -> None:
     """Two tries of 1 s each, 0.5 s apart, both in vain: dead-lettered after 2.5 s."""
     scenario = world(
         Publish("M0"), [0.0], {"a": [takes(1, transient=1.0)]},
-        broker=Broker(delivery=DeliveryPolicy(Retry(2, Backoff(0.5)))),
+        broker=Broker(delivery=DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(0.5)))),
     )  # fmt: skip
     journey = simulate(scenario).journey(0)
     assert [step for step in story(journey) if step[1] == "a"] == [
@@ -272,7 +272,7 @@ def test_a_breaker_holds_a_call_back_and_nothing_travels() -> None:
 
 def test_work_belongs_to_the_attempt_that_did_it() -> None:
     """One worker does both tries of a call in a row: the first work is the first try's."""
-    call = Call("M0", timeout=1.0, retry=Retry(2, Backoff(0)))
+    call = Call("M0", timeout=1.0, retry=Retry(max_attempts=2, backoff=Backoff(0)))
     run = simulate(world(call, [0.0], {"a": [takes(2)]}))
     assert [activity.works for activity in run.journey(0).activities] == [("work",), ("work",)]
 

@@ -123,7 +123,11 @@ def tiny(*steps: Any, **settings: Any) -> Scenario:
     ]
     return Scenario(
         "tiny",
-        traffic=[Traffic(settings.pop("ask", Call("Do")), Regular(1), UniformKeys(5), "a client")],
+        traffic=[
+            Traffic(
+                settings.pop("ask", Call("Do")), Regular(1), keys=UniformKeys(5), name="a client"
+            )
+        ],
         services=[Service("doer", on=does), *others],
         broker=Broker(),
         duration=3,
@@ -140,8 +144,8 @@ def test_subject_is_the_key_and_a_name_with_a_space_still_a_uri() -> None:
 
 def test_each_publication_carries_its_own_data_and_version() -> None:
     """Told apart by its place in the handler, also inside a branch and side by side."""
-    first = Publish("Done", {"part": 1, "lines": [{"sku": "tea"}]}, version=3)
-    second, third = Publish("Done", {"part": 2}), Publish("Done", {"part": 3}, version=9)
+    first = Publish("Done", data={"part": 1, "lines": [{"sku": "tea"}]}, version=3)
+    second, third = Publish("Done", data={"part": 2}), Publish("Done", data={"part": 3}, version=9)
     run = simulate(tiny(first, Parallel([Branch(1.0, [second]), third]), Send("Help")), seed=1)
     made = [each for each in envelopes(run) if each["correlationid"] == "1"]
     by_part = {each["data"].get("part"): each for each in made if each["type"] == "Done"}
@@ -152,7 +156,7 @@ def test_each_publication_carries_its_own_data_and_version() -> None:
 
 def test_a_message_made_again_has_a_new_id_and_the_same_data() -> None:
     """An attempt that fails after publishing publishes again: two messages, one content."""
-    fails = [Publish("Done", {"part": 1}), Work(Constant(0.1), "do", transient=1.0)]
+    fails = [Publish("Done", data={"part": 1}), Work(Constant(0.1), "do", transient=1.0)]
     run = simulate(tiny(*fails, ask=Call("Do", retry=Retry(max_attempts=2))), seed=1)
     made = [each for each in envelopes(run) if each["type"] == "Done"]
     made = [each for each in made if each["correlationid"] == "0"]
@@ -163,7 +167,7 @@ def test_a_message_made_again_has_a_new_id_and_the_same_data() -> None:
 def test_a_second_source_has_its_own_data() -> None:
     """Ids tell the sources of traffic apart: each client's publication carries its own data."""
     listener = Service("listener", on={"Seen": [Work(Constant(0.1), "listen")]})
-    publish = [Publish("Seen", {"by": name}) for name in ("left", "right")]
+    publish = [Publish("Seen", data={"by": name}) for name in ("left", "right")]
     scenario = Scenario(
         "two clients",
         traffic=[
@@ -181,7 +185,7 @@ def test_a_second_source_has_its_own_data() -> None:
 
 def test_an_envelope_is_the_readers_own() -> None:
     """Changing what one got changes neither the scenario nor the next envelope."""
-    run = simulate(tiny(Publish("Done", {"lines": [1]})), seed=1)
+    run = simulate(tiny(Publish("Done", data={"lines": [1]})), seed=1)
     (message, *_) = run.messages.loc[run.messages["name"] == "Done", "message"]
     run.envelope(message)["data"]["lines"].append(2)
     assert run.envelope(message)["data"] == {"lines": [1]}

@@ -139,12 +139,12 @@ def test_a_permanent_failure_is_an_answer_of_a_healthy_service() -> None:
 def test_short_circuited_tries_are_repeated_like_others() -> None:
     """Three tries 1 and 2 s apart: one fails, two are short-circuited, none reach the service."""
     breaker = CircuitBreaker(failures=1, window=10.0, open_for=5.0)
-    call = Call("M0", retry=Retry(3, Backoff(1.0)), breaker=breaker)
+    call = Call("M0", retry=Retry(max_attempts=3, backoff=Backoff(1.0)), breaker=breaker)
     services = [Service("a", on={"M0": [takes(1)]})]
     run = simulate(world(call, [0], services, faults=[Outage("a", at=0, lasts=0.5)]))
     assert rows(run.calls, "ended_at", "attempts", "outcome") == [(3.0, 3, "short_circuited")]
     assert len(tried(run, "a")) == 1
-    patient = Call("M0", retry=Retry(4, Backoff(1.0)), breaker=breaker)
+    patient = Call("M0", retry=Retry(max_attempts=4, backoff=Backoff(1.0)), breaker=breaker)
     run = simulate(world(patient, [0], services, faults=[Outage("a", at=0, lasts=0.5)]))
     assert answers(run) == [(8.0, "ok")]  # the fourth try, at 7 s, is the trial
 

@@ -108,7 +108,7 @@ def test_a_late_reply_finds_nobody() -> None:
 
     It gives up then: a reply belongs to the try that asked for it.
     """
-    call = Call("M0", timeout=1.0, retry=Retry(2, Backoff(0.5)))
+    call = Call("M0", timeout=1.0, retry=Retry(max_attempts=2, backoff=Backoff(0.5)))
     run = simulate(world(call, [0], [Service("a", workers=2, on={"M0": [takes(2)]})]))
     assert tried(run, "a") == [(0, 1, 0, 0, 2.0, "ok"), (0, 2, 1.5, 1.5, 3.5, "ok")]
     assert answers(run) == [(2.5, "timed_out")]
@@ -137,7 +137,7 @@ def test_a_timeout_shorter_than_the_queue_makes_a_retry_storm() -> None:
     The first is served in time. The others give up at 1.5, 3.5 and 5.5 s and try again at 2
     and 4 s, behind their own former tries, all of which are worked off: at 1, 2, ... 13 s.
     """
-    call = Call("M0", timeout=1.5, retry=Retry(3, Backoff(0.5, factor=1.0)))
+    call = Call("M0", timeout=1.5, retry=Retry(max_attempts=3, backoff=Backoff(0.5, factor=1.0)))
     run = simulate(world(call, [0] * 5, {"a": [takes(1)]}))
     assert answers(run) == [(1.0, "ok")] + [(5.5, "timed_out")] * 4
     assert run.calls["attempts"].tolist() == [1, 3, 3, 3, 3]
@@ -171,7 +171,7 @@ def test_failed_calls_are_repeated_after_their_backoff(
     backoff: Backoff, starts: list[float]
 ) -> None:
     """Waits of base * factor**(n-1) after try n, up to the maximum; then the call has failed."""
-    call = Call("M0", retry=Retry(4, backoff))
+    call = Call("M0", retry=Retry(max_attempts=4, backoff=backoff))
     run = simulate(world(call, [0], {"a": [takes(0.25, transient=1.0)]}))
     assert [row[3] for row in tried(run, "a")] == starts
     assert [row[1] for row in tried(run, "a")] == [1, 2, 3, 4]
@@ -181,7 +181,7 @@ def test_failed_calls_are_repeated_after_their_backoff(
 
 def test_a_retry_ends_with_the_first_success() -> None:
     """Refused at 0 and 1 s by a service that is down until 2.5 s; served at 3 s."""
-    call = Call("M0", retry=Retry(4, Backoff(1.0)))
+    call = Call("M0", retry=Retry(max_attempts=4, backoff=Backoff(1.0)))
     scenario = world(call, [0], {"a": [takes(1)]}, faults=[Outage("a", at=0, lasts=2.5)])
     run = simulate(scenario)
     assert tried(run, "a") == [
@@ -195,7 +195,7 @@ def test_a_retry_ends_with_the_first_success() -> None:
 
 def test_permanent_failures_of_calls_are_not_repeated() -> None:
     """A poison request fails in every try, so there is only one."""
-    call = Call("M0", retry=Retry(4, Backoff(1.0)))
+    call = Call("M0", retry=Retry(max_attempts=4, backoff=Backoff(1.0)))
     run = simulate(world(call, [0], {"a": [takes(1, permanent=1.0)]}))
     assert tried(run, "a") == [(0, 1, 0, 0, 1.0, "failed_permanently")]
     assert answers(run) == [(1.0, "failed")]
@@ -204,7 +204,7 @@ def test_permanent_failures_of_calls_are_not_repeated() -> None:
 
 def test_retries_multiply_along_a_chain() -> None:
     """Three tries at each of two calls are nine at the last service."""
-    again = Retry(3, Backoff(0.0))
+    again = Retry(max_attempts=3, backoff=Backoff(0.0))
     steps = {"a": [Call("M1", retry=again)], "b": [takes(0.25, transient=1.0)]}
     run = simulate(world(Call("M0", retry=again), [0], steps))
     assert len(tried(run, "a")) == 3
@@ -302,7 +302,7 @@ def test_one_failure_is_a_failure_of_the_whole(failing: dict[str, float], outcom
 def test_of_two_failures_the_permanent_one_counts() -> None:
     """A retry could not help, whatever happened beside."""
     both = Parallel([takes(2, "may pass", transient=1.0), takes(1, "never", permanent=1.0)])
-    run = simulate(world(Call("M0", retry=Retry(3)), [0], {"a": [both]}))
+    run = simulate(world(Call("M0", retry=Retry(max_attempts=3)), [0], {"a": [both]}))
     assert rows(run.calls, "ended_at", "attempts", "outcome") == [(2.0, 1, "failed_permanently")]
 
 
@@ -329,7 +329,7 @@ def test_a_worker_waits_for_the_broker_to_accept() -> None:
 
 def test_work_can_take_no_time() -> None:
     """A world in which nothing takes any time is over at once, with all its effects."""
-    again = Call("M1", timeout=1.0, retry=Retry(2, Backoff(0.0)))
+    again = Call("M1", timeout=1.0, retry=Retry(max_attempts=2, backoff=Backoff(0.0)))
     run = simulate(world(Call("M0"), [1.0], {"a": [again], "b": [Work(Constant(0), "w")]}))
     assert done(run) == [(0, "w", 1.0)]
     assert answers(run) == [(1.0, "ok")]

@@ -98,7 +98,10 @@ def test_a_worker_is_occupied_until_its_acknowledgement_is_back() -> None:
 
 def test_a_negative_acknowledgement_takes_its_turnaround_too() -> None:
     """Fails at 1 s, known to the broker at 1.5 s, due again 1 s later."""
-    broker = Broker(turnaround=Constant(0.5), delivery=DeliveryPolicy(Retry(2, Backoff(1.0))))
+    broker = Broker(
+        turnaround=Constant(0.5),
+        delivery=DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(1.0))),
+    )
     services = [Service("b", on={"E": [takes(1, transient=1.0)]})]
     run = simulate(world(Publish("E"), [0], services, broker=broker))
     assert tried(run, "b") == [(0, 1, 0, 0, 1.5, "failed"), (0, 2, 2.5, 2.5, 4.0, "failed")]
@@ -128,7 +131,7 @@ def test_failed_deliveries_come_again_after_their_backoff(
     backoff: Backoff, starts: list[float]
 ) -> None:
     """Waits of base * factor**(n-1) after try n, up to the maximum; then a dead letter."""
-    run = heard(DeliveryPolicy(Retry(4, backoff)), transient=1.0)
+    run = heard(DeliveryPolicy(retry=Retry(max_attempts=4, backoff=backoff)), transient=1.0)
     assert [row[3] for row in tried(run, "b")] == starts
     assert {row[5] for row in tried(run, "b")} == {"failed"}
     end = starts[-1] + 0.25
@@ -136,7 +139,7 @@ def test_failed_deliveries_come_again_after_their_backoff(
     assert len(run.effects) == 0
 
 
-JITTERED = Retry(4, Backoff(1.0, jitter="full", maximum=1.5))
+JITTERED = Retry(max_attempts=4, backoff=Backoff(1.0, jitter="full", maximum=1.5))
 
 
 @pytest.mark.parametrize("step", [Publish("M"), Call("M", retry=JITTERED)], ids=["event", "call"])
@@ -146,7 +149,7 @@ def test_full_jitter_draws_each_wait_between_nothing_and_all_of_it(step: Publish
     Kolmogorov-Smirnov and rank correlation over 1000 requests; p above 0.001, seed fixed.
     """
     services = [Service("b", workers=1000, on={"M": [takes(0.25, transient=1.0)]})]
-    broker = Broker(delivery=DeliveryPolicy(JITTERED))
+    broker = Broker(delivery=DeliveryPolicy(retry=JITTERED))
     at = [n / 1024 for n in range(1000)]
     run = simulate(world(step, at, services, broker=broker), seed=3)
     tries = run.attempts.pivot(index="request", columns="attempt", values="queued_at")
@@ -162,7 +165,7 @@ def test_full_jitter_draws_each_wait_between_nothing_and_all_of_it(step: Publish
 
 def test_what_is_tried_again_rejoins_its_queue_at_the_tail() -> None:
     """The failed one is due at 1.25 s, behind two that came meanwhile."""
-    retry = DeliveryPolicy(Retry(2, Backoff(0.25)))
+    retry = DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(0.25)))
     services = [
         Service("b", on={"Bad": handled(retry, takes(1, transient=1.0)), "E": [takes(1, "good")]})
     ]
@@ -179,7 +182,7 @@ def test_what_is_tried_again_rejoins_its_queue_at_the_tail() -> None:
 
 def test_nobody_is_held_while_a_delivery_backs_off() -> None:
     """In the second between two tries, the only worker handles something else."""
-    retry = DeliveryPolicy(Retry(2, Backoff(1.0)))
+    retry = DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(1.0)))
     services = [
         Service("b", on={"Bad": handled(retry, takes(1, transient=1.0)), "E": [takes(1, "good")]})
     ]
@@ -193,7 +196,14 @@ def test_a_handler_that_fails_late_does_its_first_steps_again() -> None:
     """Each try makes the effect of the first step, and publishes a new message."""
     steps = [takes(0.25, "first"), Publish("Heard"), takes(0.25, "last", transient=1.0)]
     services = [
-        Service("b", on={"E": handled(DeliveryPolicy(Retry(3, Backoff(1.0))), *steps)}),
+        Service(
+            "b",
+            on={
+                "E": handled(
+                    DeliveryPolicy(retry=Retry(max_attempts=3, backoff=Backoff(1.0))), *steps
+                )
+            },
+        ),
         Service("c", on={"Heard": [takes(0.125, "hear")]}),
     ]
     run = simulate(world(Publish("E"), [0], services))
@@ -211,27 +221,33 @@ def test_a_handler_that_fails_late_does_its_first_steps_again() -> None:
 @pytest.mark.parametrize(("kept", "outcome"), [(True, "dead_lettered"), (False, "lost")])
 def test_permanent_failures_are_given_up_at_once(kept: bool, outcome: str) -> None:
     """No second try; the message goes to the dead-letter queue, or is lost without one."""
-    run = heard(DeliveryPolicy(Retry(4, Backoff(1.0)), dead_letter=kept), permanent=1.0)
+    run = heard(
+        DeliveryPolicy(retry=Retry(max_attempts=4, backoff=Backoff(1.0)), dead_letter=kept),
+        permanent=1.0,
+    )
     assert tried(run, "b") == [(0, 1, 0, 0, 0.25, "failed_permanently")]
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(1, 0.25, outcome)]
 
 
 def test_without_a_dead_letter_queue_the_last_failure_is_a_loss() -> None:
     """After as many tries as with one."""
-    run = heard(DeliveryPolicy(Retry(2, Backoff(1.0)), dead_letter=False), transient=1.0)
+    run = heard(
+        DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(1.0)), dead_letter=False),
+        transient=1.0,
+    )
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(2, 1.5, "lost")]
 
 
 def test_one_attempt_is_no_retry() -> None:
     """max_attempts counts the first."""
-    run = heard(DeliveryPolicy(Retry(1)), transient=1.0)
+    run = heard(DeliveryPolicy(retry=Retry(max_attempts=1)), transient=1.0)
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(1, 0.25, "dead_lettered")]
 
 
 def test_a_poison_message_behind_a_call_is_poison_for_the_caller() -> None:
     """A delivery whose handler calls someone who can never answer is given up at once."""
     services = [
-        Service("b", on={"E": [Call("C", retry=Retry(3))]}),
+        Service("b", on={"E": [Call("C", retry=Retry(max_attempts=3))]}),
         Service("c", on={"C": [takes(1, permanent=1.0)]}),
     ]
     run = simulate(world(Publish("E"), [0], services))
@@ -243,9 +259,14 @@ def test_a_handlers_own_policy_overrides_the_brokers() -> None:
     fails = takes(0.25, transient=1.0)
     services = [
         Service("b", on={"E": [fails]}),
-        Service("c", on={"E": handled(DeliveryPolicy(Retry(1), dead_letter=False), fails)}),
+        Service(
+            "c",
+            on={
+                "E": handled(DeliveryPolicy(retry=Retry(max_attempts=1), dead_letter=False), fails)
+            },
+        ),
     ]
-    broker = Broker(delivery=DeliveryPolicy(Retry(2, Backoff(1.0))))
+    broker = Broker(delivery=DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(1.0))))
     run = simulate(world(Publish("E"), [0], services, broker=broker))
     assert rows(run.deliveries, "subscriber", "attempts", "outcome") == [
         ("b", 2, "dead_lettered"),
@@ -297,7 +318,13 @@ def test_a_delivery_that_backs_off_or_travels_is_pending() -> None:
     """Not a dead letter, not lost: it would have been tried again."""
     services = [
         Service(
-            "b", on={"E": handled(DeliveryPolicy(Retry(4, Backoff(50.0))), takes(1, transient=1.0))}
+            "b",
+            on={
+                "E": handled(
+                    DeliveryPolicy(retry=Retry(max_attempts=4, backoff=Backoff(50.0))),
+                    takes(1, transient=1.0),
+                )
+            },
         )
     ]
     run = simulate(world(Publish("E"), [0], services, duration=2.0, drain=10.0))

@@ -141,7 +141,7 @@ def test_a_caller_that_dies_abandons_its_calls() -> None:
 
 def test_a_caller_that_dies_between_two_tries_makes_no_more() -> None:
     """It is backing off when it dies: the third try never comes."""
-    again = Call("C", retry=Retry(3, Backoff(1.0)))
+    again = Call("C", retry=Retry(max_attempts=3, backoff=Backoff(1.0)))
     services = [
         Service("a", on={"M0": [again]}),
         Service("c", on={"C": [takes(0.25, transient=1.0)]}),
@@ -282,7 +282,7 @@ def test_a_crashed_try_counts_as_a_try() -> None:
 
     The wait after the second try is base * factor = 2 s.
     """
-    policy = DeliveryPolicy(Retry(3, Backoff(1.0)))
+    policy = DeliveryPolicy(retry=Retry(max_attempts=3, backoff=Backoff(1.0)))
     services = [Service("a", on={"E": handled(policy, takes(1, transient=1.0))})]
     run = simulate(world(Publish("E"), [0], services, faults=[Outage("a", at=0.5, lasts=0.5)]))
     assert [row[3:] for row in tried(run, "a")] == [
@@ -295,7 +295,9 @@ def test_a_crashed_try_counts_as_a_try() -> None:
 
 def test_a_crash_alone_never_makes_a_dead_letter() -> None:
     """With one try allowed and three crashes, the fourth try handles it."""
-    services = [Service("a", on={"E": handled(DeliveryPolicy(Retry(1)), takes(2))})]
+    services = [
+        Service("a", on={"E": handled(DeliveryPolicy(retry=Retry(max_attempts=1)), takes(2))})
+    ]
     faults = [Outage("a", at=at, lasts=0.5) for at in (1, 2, 3)]
     run = simulate(world(Publish("E"), [0], services, faults=faults))
     assert rows(run.deliveries, "attempts", "ended_at", "outcome") == [(4, 5.5, "handled")]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from eda_sim import Outage, Run, Scenario, Slowdown, simulate
 from eda_sim.results.ledger import VERDICTS
+from eda_sim.rules.identity import request_id
 from eda_sim.rules.luck import Luck
 from eda_sim.rules.tables import (
     ATTEMPT_OUTCOMES,
@@ -25,7 +26,6 @@ from eda_sim.rules.tables import (
     DELIVERY_OUTCOMES,
     REQUEST_OUTCOMES,
 )
-from eda_sim.rules.identity import request_id
 from eda_sim.scenario.traffic import Traffic
 from tests.strategies import apart, scenarios
 from tests.worlds import everything, fingerprint
@@ -385,8 +385,8 @@ def crowded(scenario: Scenario) -> Scenario:
 def troubled(scenario: Scenario) -> Scenario:
     """The same world in which every service is slow, and then down, in the midst of its work."""
     at, lasts = 0.4 * scenario.duration, 0.1 * scenario.duration
-    slow = [Slowdown(service.name, 10.0, at / 2, at) for service in scenario.services]
-    down = [Outage(service.name, at, lasts) for service in scenario.services]
+    slow = [Slowdown(service.name, 10.0, at=at / 2, lasts=at) for service in scenario.services]
+    down = [Outage(service.name, at=at, lasts=lasts) for service in scenario.services]
     return scenario.replace(faults=apart([*down, *slow, *scenario.faults]))
 
 

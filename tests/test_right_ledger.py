@@ -25,7 +25,7 @@ from eda_sim import (
 from tests.worlds import beside, handled, rows, takes, world
 
 COLUMNS = ("meant", "done", "missing", "repeated", "completed_at", "verdict")
-ONCE = DeliveryPolicy(Retry(1))
+ONCE = DeliveryPolicy(retry=Retry(max_attempts=1))
 
 
 def judged(scenario: Scenario) -> list[tuple[object, ...]]:
@@ -80,7 +80,7 @@ def test_half_done_one_subscriber_of_two_has_given_up() -> None:
 def test_half_done_outranks_duplicated() -> None:
     """Done twice and missing something else: what is missing is told first."""
     services = [Service("a", on={"E": [takes(1, "one"), takes(1, "two", transient=1.0)]})]
-    broker = Broker(delivery=DeliveryPolicy(Retry(2, Backoff(0.0))))
+    broker = Broker(delivery=DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(0.0))))
     found = judged(world(Publish("E"), [0], services, broker=broker))
     assert found == [(2, 2, 1, 1, None, "half_done")]
 
@@ -88,21 +88,21 @@ def test_half_done_outranks_duplicated() -> None:
 @pytest.mark.parametrize("kept", [True, False])
 def test_lost_nothing_was_done_and_the_client_was_told_otherwise(kept: bool) -> None:
     """Accepted by the broker, then given up: to the business it is the same with a DLQ."""
-    policy = DeliveryPolicy(Retry(1), dead_letter=kept)
+    policy = DeliveryPolicy(retry=Retry(max_attempts=1), dead_letter=kept)
     services = [Service("b", on={"E": handled(policy, takes(1, transient=1.0))})]
     assert judged(world(Publish("E"), [0], services)) == [(1, 0, 1, 0, None, "lost")]
 
 
 def test_duplicated_a_retry_after_a_timeout_does_it_again() -> None:
     """Complete when it was first done, at 1 s; done again at 2 s."""
-    call = Call("M0", timeout=0.5, retry=Retry(2, Backoff(0.5)))
+    call = Call("M0", timeout=0.5, retry=Retry(max_attempts=2, backoff=Backoff(0.5)))
     found = judged(world(call, [0], {"a": [takes(1)]}))
     assert found == [(1, 2, 0, 1, 1.0, "duplicated")]
 
 
 def test_pending_a_retry_is_still_to_come() -> None:
     """The run ends at 6 s, the delivery would be tried again at 51 s."""
-    policy = DeliveryPolicy(Retry(2, Backoff(50.0)))
+    policy = DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(50.0)))
     services = [Service("b", on={"E": handled(policy, takes(1, transient=1.0))})]
     scenario = world(Publish("E"), [0], services, duration=1.0, drain=5.0)
     assert judged(scenario) == [(1, 0, 1, 0, None, "pending")]
@@ -150,7 +150,11 @@ def branching() -> Run:
     """Requests of which half are gifts; what is meant of them differs."""
     gift = [takes(0.01, "wrap"), Publish("Wrapped")]
     services = [
-        Service("a", workers=50, on={"M0": [Branch(0.5, gift, [takes(0.01, "bag")], "gift")]}),
+        Service(
+            "a",
+            workers=50,
+            on={"M0": [Branch(0.5, gift, otherwise=[takes(0.01, "bag")], label="gift")]},
+        ),
         Service("b", workers=50, on={"Wrapped": [takes(0.01, "label")]}),
     ]
     return simulate(world(Call("M0"), Poisson(20), services), seed=5)

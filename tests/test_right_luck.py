@@ -111,7 +111,7 @@ def test_another_seed_is_other_luck() -> None:
 
 def test_a_later_try_has_luck_of_its_own() -> None:
     """The same work of the same request takes another time in each try."""
-    policy = DeliveryPolicy(Retry(3, Backoff(0.5)))
+    policy = DeliveryPolicy(retry=Retry(max_attempts=3, backoff=Backoff(0.5)))
     services = [
         Service(
             "a", workers=200, on={"E": handled(policy, Work(Exponential(1), "w", transient=1.0))}
@@ -131,7 +131,7 @@ def test_tries_of_publisher_and_subscriber_never_meet() -> None:
     The publisher fails after publishing, so the same message comes again; each of the nine
     pairs of tries has a duration of its own.
     """
-    policy = DeliveryPolicy(Retry(3, Backoff(20.0, factor=1.0)))
+    policy = DeliveryPolicy(retry=Retry(max_attempts=3, backoff=Backoff(20.0, factor=1.0)))
     services = [
         Service("a", on={"E": handled(policy, Publish("F"), takes(0, "fail", transient=1.0))}),
         Service("b", workers=9, on={"F": handled(policy, Work(Uniform(0, 1), "w", transient=1.0))}),
@@ -157,7 +157,7 @@ def test_work_reached_at_two_places_has_luck_of_its_own_at_each() -> None:
 
 def test_permanent_failures_are_drawn_once_for_each_request() -> None:
     """A try that comes again because something else failed does not turn a request to poison."""
-    again = DeliveryPolicy(Retry(5, Backoff(0.0)))
+    again = DeliveryPolicy(retry=Retry(max_attempts=5, backoff=Backoff(0.0)))
     once = [Work(Constant(0), "bad", permanent=0.3), Work(Constant(0), "late", transient=0.5)]
     services = [Service("a", on={"E": handled(again, *once)})]
     run = simulate(world(Publish("E"), Regular(20), services), seed=2)
@@ -169,7 +169,7 @@ def test_permanent_failures_are_drawn_once_for_each_request() -> None:
 
 def test_transient_failures_are_drawn_for_each_attempt() -> None:
     """The second try fails as often as the first, whether or not the first did."""
-    policy = DeliveryPolicy(Retry(2, Backoff(0.0)))
+    policy = DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(0.0)))
     work = Work(Constant(0), "w", transient=0.4)
     services = [Service("a", on={"E": handled(policy, work)})]
     run = simulate(world(Publish("E"), Regular(100), services), seed=2)
@@ -189,11 +189,11 @@ def decided(run: Run) -> pd.Series:
 
 def test_a_decision_is_the_same_in_every_try_and_every_architecture() -> None:
     """Called, sent or published, tried once or five times: request n goes the same way."""
-    ways = Branch(0.3, [takes(0, "yes")], [takes(0, "no")], "which")
+    ways = Branch(0.3, [takes(0, "yes")], otherwise=[takes(0, "no")], label="which")
     shaky = Work(Constant(0), "end", transient=0.5)
-    again = Retry(5, Backoff(0.0))
+    again = Retry(max_attempts=5, backoff=Backoff(0.0))
     message: Sequence[Call | Send | Publish] = [Call("M", retry=again), Send("M"), Publish("M")]
-    broker = Broker(delivery=DeliveryPolicy(again))
+    broker = Broker(delivery=DeliveryPolicy(retry=again))
     services = [Service("a", workers=9, on={"M": [ways, shaky]})]
     found = [decided(simulate(world(m, Regular(20), services, broker=broker))) for m in message]
     assert set(found[0]) == {"yes", "no"}
@@ -206,7 +206,7 @@ def test_a_decision_is_the_same_in_every_try_and_every_architecture() -> None:
 @pytest.mark.parametrize(("probability", "way"), [(0.0, "no"), (1.0, "yes")])
 def test_certain_decisions_are_certain(probability: float, way: str) -> None:
     """Never is never and always is always; an empty way does nothing."""
-    both = Branch(probability, [takes(0, "yes")], [takes(0, "no")])
+    both = Branch(probability, [takes(0, "yes")], otherwise=[takes(0, "no")])
     run = simulate(world(Call("M0"), Regular(5), {"a": [both, Branch(0.0, [takes(1)])]}))
     assert set(decided(run)) == {way}
     assert (run.requests["answered_at"] == run.requests["started_at"]).all()

@@ -134,7 +134,9 @@ def test_a_subscriber_more_costs_the_customers_of_the_shop_nothing() -> None:
 
 # -- a worker more ---------------------------------------------------------------------
 
-shapes = st.sampled_from([Exponential(0.01), Uniform(0, 0.02), LogNormal(0.01, 2), Gamma(0.01, 2)])
+shapes = st.sampled_from(
+    [Exponential(0.01), Uniform(0, 0.02), LogNormal(0.01, cv=2), Gamma(0.01, cv=2)]
+)
 
 
 @given(st.integers(1, 4), shapes, seeds)

@@ -70,15 +70,15 @@ def test_a_retry_lets_others_overtake_unless_the_topic_is_ordered() -> None:
     """What fails comes again later, behind those that came after it."""
     one = world([0.0, 0.5, 1.0], [0.1, 0.1, 0.1], workers=1)
     failing = one.replace("view.Changed[apply].transient", 0.5)
-    retry = Retry(10, Backoff(5.0, factor=1.0))
+    retry = Retry(max_attempts=10, backoff=Backoff(5.0, factor=1.0))
     orders = {
         ordered: [
             len(late(simulate(failing.replace("broker.delivery", policy), seed)))
             for seed in range(20)
         ]
         for ordered, policy in (
-            (False, DeliveryPolicy(retry)),
-            (True, DeliveryPolicy(retry, ordered=True)),
+            (False, DeliveryPolicy(retry=retry)),
+            (True, DeliveryPolicy(retry=retry, ordered=True)),
         )
     }
     assert sum(orders[False]) > 5

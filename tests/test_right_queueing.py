@@ -274,9 +274,9 @@ def test_retries_take_the_expected_attempts_and_leave_the_expected_dead(way: str
     """
     mean, dead = theory.expected_attempts(0.2, 3), theory.dead_letter_probability(0.2, 3)
     assert (mean, dead) == (pytest.approx(1.24), pytest.approx(0.008))
-    again = Retry(3, Backoff(0.001))
+    again = Retry(max_attempts=3, backoff=Backoff(0.001))
     work = [Work(Constant(0.0001), "w", transient=0.2)]
-    services = [Service("a", workers=9, on={"M": handled(DeliveryPolicy(again), *work)})]
+    services = [Service("a", workers=9, on={"M": handled(DeliveryPolicy(retry=again), *work)})]
     message = Publish("M") if way == "delivery" else Call("M", retry=again)
     run = simulate(world(message, Regular(200), services), seed=1)
     table, given_up = (

@@ -133,7 +133,10 @@ def by_hand() -> Run:
 
     The mailer takes 2 s (3 s where it has to wait); the books fail twice and give up.
     """
-    gives_up = handled(DeliveryPolicy(Retry(2, Backoff(1.0))), takes(0.5, "book", transient=1.0))
+    gives_up = handled(
+        DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(1.0))),
+        takes(0.5, "book", transient=1.0),
+    )
     services = [
         Service("orders", on={"Order": [takes(1, "accept"), Publish("Ordered")]}),
         Service("mail", on={"Ordered": [takes(2, "send")]}),
@@ -219,7 +222,7 @@ def test_a_run_without_any_request_has_tables_and_a_summary(busy: Run) -> None:
 
 def test_pending_and_duplicated_are_rates_of_requests() -> None:
     """One of two is repeated after its client's timeout, one is not done when the run ends."""
-    call = Call("M0", timeout=1.5, retry=Retry(2, Backoff(0.0)))
+    call = Call("M0", timeout=1.5, retry=Retry(max_attempts=2, backoff=Backoff(0.0)))
     services = [Service("a", workers=2, on={"M0": [takes(2)]})]
     scenario = world(call, [0, 9.0], services, duration=10.0, drain=0.5)
     summary = simulate(scenario).summary()

@@ -69,7 +69,7 @@ def test_a_spike_and_a_daily_rhythm_come_when_they_say() -> None:
 
 def test_recorded_times_are_those_of_the_requests_in_every_try() -> None:
     """Request n takes the n-th value, in whichever order they are served."""
-    call = Call("M0", retry=Retry(2, Backoff(8.0)))
+    call = Call("M0", retry=Retry(max_attempts=2, backoff=Backoff(8.0)))
     work = Work(Recorded([4.0, 1.0, 2.0]), "w", transient=1.0)
     services = [Service("a", workers=3, on={"M0": [work]})]
     run = simulate(world(call, [0, 0, 0], services))
@@ -107,7 +107,7 @@ def test_a_recording_that_is_too_short_stops_the_run_from_within() -> None:
 
 def keyed(keys: UniformKeys | ZipfKeys | None, requests: int = 2000) -> Run:
     """Requests about keys, with an event each."""
-    source = Traffic(Call("M0"), Regular(100), keys)
+    source = Traffic(Call("M0"), Regular(100), keys=keys)
     services = [Service("a", on={"M0": [Publish("E")]}), Service("b", on={"E": []})]
     duration = requests / 100
     return simulate(
@@ -119,8 +119,8 @@ def keyed(keys: UniformKeys | ZipfKeys | None, requests: int = 2000) -> Run:
     ("keys", "weights"),
     [
         (UniformKeys(4), [1, 1, 1, 1]),
-        (ZipfKeys(4, 1.0), [1, 1 / 2, 1 / 3, 1 / 4]),
-        (ZipfKeys(4, 2.0), [1, 1 / 4, 1 / 9, 1 / 16]),
+        (ZipfKeys(4, s=1.0), [1, 1 / 2, 1 / 3, 1 / 4]),
+        (ZipfKeys(4, s=2.0), [1, 1 / 4, 1 / 9, 1 / 16]),
     ],
 )
 def test_keys_are_as_popular_as_they_should_be(

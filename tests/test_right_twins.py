@@ -33,7 +33,7 @@ from eda_sim.scenario.distributions import Distribution
 from tests.worlds import queue, world
 
 shapes = st.sampled_from(
-    [Exponential(0.01), Uniform(0.0, 0.02), LogNormal(0.01, 2.0), Gamma(0.01, 0.5)]
+    [Exponential(0.01), Uniform(0.0, 0.02), LogNormal(0.01, cv=2.0), Gamma(0.01, cv=0.5)]
 )
 seeds = st.integers(0, 2**32)
 
@@ -163,7 +163,7 @@ def test_fan_out_with_retries(seed: int) -> None:
     scenario = fan_out(messages=4000, transient=0.2, retry=thrice, rate=400, workers=5)
     run = simulate(scenario, seed)
     published = run.requests["started_at"].tolist()
-    retry = Retry(3, Backoff(1.0))
+    retry = Retry(max_attempts=3, backoff=Backoff(1.0))
     for n in (1, 2, 3):
         name = f"subscriber-{n}"
         twin = retried(seed, published, name, 5, Exponential(0.008), 0.2, retry, Exponential(0.005))

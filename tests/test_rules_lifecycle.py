@@ -3,7 +3,7 @@
 import pytest
 
 from eda_sim import SimulationError
-from eda_sim.rules.lifecycle import BREAKER, CALL, DELIVERY, Lifecycle, as_mermaid, transitions
+from eda_sim.rules.lifecycle import BREAKER, CALL, DELIVERY, Lifecycle, transitions
 from eda_sim.rules.tables import CALL_OUTCOMES, DELIVERY_OUTCOMES, REQUEST_OUTCOMES
 
 LIFECYCLES = pytest.mark.parametrize("lifecycle", [DELIVERY, CALL, BREAKER], ids=lambda x: x.name)
@@ -55,7 +55,7 @@ def test_a_permanent_failure_is_not_repeated() -> None:
 @LIFECYCLES
 def test_the_diagram_has_every_arrow(lifecycle: Lifecycle) -> None:
     """A line for the start, one for each transition, one for each end."""
-    lines = as_mermaid(lifecycle).splitlines()
+    lines = lifecycle.to_mermaid().splitlines()
     arrows = [f"    {a.state} --> {a.follows}: {a.event}" for a in transitions(lifecycle)]
     ends = [f"    {state.name} --> [*]" for state in lifecycle.ends]
     assert lines == [

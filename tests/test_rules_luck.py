@@ -68,7 +68,7 @@ def test_a_uniform_number_is_never_zero_or_one(bits: int, monkeypatch: pytest.Mo
     u = Stream(1).uniform(0)
     assert 0 < u < 1
     assert 0 <= Exponential(1.0).quantile(u) < 40
-    assert 0 < LogNormal(1.0, 1.0).quantile(u) < 1000
+    assert 0 < LogNormal(1.0, cv=1.0).quantile(u) < 1000
 
 
 @given(keys, st.lists(st.integers(0, 5000), min_size=1, max_size=20))
@@ -227,8 +227,8 @@ def test_a_changed_mean_rescales_the_same_luck(key: int, request: int, tries: in
     stream = Stream(key)
     for once, twice in (
         (Exponential(0.05), Exponential(0.1)),
-        (LogNormal(0.05, 2.0), LogNormal(0.1, 2.0)),
-        (Gamma(0.05, 0.5), Gamma(0.1, 0.5)),
+        (LogNormal(0.05, cv=2.0), LogNormal(0.1, cv=2.0)),
+        (Gamma(0.05, cv=0.5), Gamma(0.1, cv=0.5)),
     ):
         single = Times(stream, once.quantile)(request, tries)
         assert Times(stream, twice.quantile)(request, tries) == 2 * single

@@ -64,7 +64,7 @@ def test_places_count_in_the_order_of_the_description() -> None:
     """The same work in both ways of a branch, inside and beside: places 0, 1, 2 as written."""
     steps = [
         takes(1),
-        Branch(0.5, [Parallel([takes(2), takes(3, "other")])], [takes(4)], "which"),
+        Branch(0.5, [Parallel([takes(2), takes(3, "other")])], otherwise=[takes(4)], label="which"),
     ]
     tree = steps_of(world(Call("M0"), [0.0], {"a": steps}))
     works = [(n.step.duration.mean, n.text, n.place) for n in tree if isinstance(n, WorkNode)]

@@ -283,7 +283,7 @@ def test_what_is_forgiven_does_not_add_up() -> None:
 )
 def test_a_budget_is_a_bucket_that_calls_fill(ratio: str, burst: int, acts: list[bool]) -> None:
     """A repetition is allowed exactly if so much is saved; in all, never more than the sum."""
-    budget = Budget(RetryBudget(float(ratio), burst))
+    budget = Budget(RetryBudget(ratio=float(ratio), burst=burst))
     saved, calls, repeated = Fraction(burst), 0, 0
     for is_call in acts:
         if is_call:

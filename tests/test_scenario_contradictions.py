@@ -57,7 +57,7 @@ def payments(
     **settings: Any,
 ) -> Scenario:
     """Orders are placed, and one service, ``payment``, hears of them."""
-    handlers: dict[str, Any] = {"OrderPlaced": Handler([WORK], policy), **(on or {})}
+    handlers: dict[str, Any] = {"OrderPlaced": Handler([WORK], delivery=policy), **(on or {})}
     return Scenario(
         "payments",
         traffic=[Traffic(Publish("OrderPlaced"), Poisson(rate)), *traffic],
@@ -80,33 +80,34 @@ def payments(
     [
         (
             lambda: DeliveryPolicy(guarantee="at_most_once", idempotent=True),
-            "DeliveryPolicy: idempotent needs guarantee='at_least_once', got 'at_most_once': what comes "
-            "once at most needs no deduplication; leave idempotent out",
+            "DeliveryPolicy: idempotent needs guarantee='at_least_once', got 'at_most_once': "
+            "what comes once at most needs no deduplication; leave idempotent out",
         ),
         (
             lambda: DeliveryPolicy(guarantee="at_most_once", idempotent=Deduplication(size=3)),
-            "DeliveryPolicy: idempotent needs guarantee='at_least_once', got 'at_most_once': what comes "
-            "once at most needs no deduplication; leave idempotent out",
+            "DeliveryPolicy: idempotent needs guarantee='at_least_once', got 'at_most_once': "
+            "what comes once at most needs no deduplication; leave idempotent out",
         ),
         (
             lambda: DeliveryPolicy(guarantee="at_most_once", ack_timeout=30),
-            "DeliveryPolicy: ack_timeout=30.0 needs guarantee='at_least_once', got 'at_most_once', which "
-            "acknowledges before handling: leave ack_timeout out",
+            "DeliveryPolicy: ack_timeout=30.0 needs guarantee='at_least_once', got 'at_most_once', "
+            "which acknowledges before handling: leave ack_timeout out",
         ),
         (
-            lambda: DeliveryPolicy(Retry(None), dead_letter=False),
-            "DeliveryPolicy: retry.max_attempts must be a number where dead_letter=False, got None: a "
-            "message that always fails would be tried for ever; limit it, or allow dead letters",
+            lambda: DeliveryPolicy(retry=Retry(max_attempts=None), dead_letter=False),
+            "DeliveryPolicy: retry.max_attempts must be a number where dead_letter=False, got "
+            "None: a message that always fails would be tried for ever; limit it, or allow "
+            "dead letters",
         ),
         (
-            lambda: DeliveryPolicy(Retry(budget=RetryBudget())),
-            "DeliveryPolicy: retry.budget=RetryBudget() is for calls, and a delivery has none: leave "
-            "budget out, and limit max_attempts",
+            lambda: DeliveryPolicy(retry=Retry(budget=RetryBudget())),
+            "DeliveryPolicy: retry.budget=RetryBudget() is for calls, and a delivery has none: "
+            "leave budget out, and limit max_attempts",
         ),
         (
             lambda: DeliveryPolicy(retry_topic=True),
-            "DeliveryPolicy: retry_topic needs ordered=True, got False: unordered deliveries are tried "
-            "again without keeping others; leave retry_topic out",
+            "DeliveryPolicy: retry_topic needs ordered=True, got False: unordered deliveries "
+            "are tried again without keeping others; leave retry_topic out",
         ),
         (
             lambda: DeliveryPolicy(ordered=True, prefetch=10),
@@ -174,7 +175,9 @@ NO_DEAD_LETTERS = (
             "you mean 'OrderPlaced'?",
         ),
         (
-            lambda: payments(faults=[Outage("payment", 10, 20), Outage("payment", 15, 5)]),
+            lambda: payments(
+                faults=[Outage("payment", at=10, lasts=20), Outage("payment", at=15, lasts=5)]
+            ),
             "faults[1] must not overlap faults[0], which has copies of 'payment' down from 10 to "
             "30 s, got 15 to 20 s: what is down cannot go down again; let it begin later, or make "
             "one outage of both",
@@ -191,32 +194,35 @@ def test_parts_that_contradict_each_other(build: Callable[[], Any], line: str) -
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (Outage("payment", 10, 20), Outage("payment", 15, 100)),
-        (Outage("payment", 15, 100), Outage("payment", 10, 20)),
-        (Outage("payment", 10, 20, instances=2), Outage("payment", 29, 5, instances=1)),
-        (Outage("payment", 10, 20), Outage("payment", 12, 1, instances=1)),
-        (Outage("payment", 10, 20), Outage("payment", 10, 20)),
+        (Outage("payment", at=10, lasts=20), Outage("payment", at=15, lasts=100)),
+        (Outage("payment", at=15, lasts=100), Outage("payment", at=10, lasts=20)),
+        (
+            Outage("payment", at=10, lasts=20, instances=2),
+            Outage("payment", at=29, lasts=5, instances=1),
+        ),
+        (Outage("payment", at=10, lasts=20), Outage("payment", at=12, lasts=1, instances=1)),
+        (Outage("payment", at=10, lasts=20), Outage("payment", at=10, lasts=20)),
     ],
 )
 def test_outages_of_one_copy_at_one_time(one: Outage, other: Outage) -> None:
     """Copies fail from number 0 on, so two outages of a service at one time share a copy."""
     with pytest.raises(InvalidInput, match="must not overlap"):
-        payments(instances=3, faults=[one, Slowdown("payment", 2, 1, 50), other])
+        payments(instances=3, faults=[one, Slowdown("payment", 2, at=1, lasts=50), other])
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        Outage("payment", 30, 5),
-        Outage("payment", 5, 5),
-        Outage("email", 15, 5),
+        Outage("payment", at=30, lasts=5),
+        Outage("payment", at=5, lasts=5),
+        Outage("email", at=15, lasts=5),
         Outage("payment", mtbf=100, mttr=10),
     ],
     ids=["after", "before", "another", "random"],
 )
 def test_outages_that_do_not_meet(other: Outage) -> None:
     """One after the other, of two services, or by chance: these can all be."""
-    faults = [Outage("payment", 10, 20), other]
+    faults = [Outage("payment", at=10, lasts=20), other]
     scenario = payments().replace(services=[*payments().services, Service("email")], faults=faults)
     assert scenario.faults == tuple(faults)
 
@@ -224,7 +230,9 @@ def test_outages_that_do_not_meet(other: Outage) -> None:
 def test_a_rounding_is_no_overlap() -> None:
     """0.1 + 0.2 is a little more than 0.3, and an outage may begin at 0.3 all the same."""
     assert 0.1 + 0.2 > 0.3
-    assert payments(faults=[Outage("payment", 0.1, 0.2), Outage("payment", 0.3, 0.2)])
+    assert payments(
+        faults=[Outage("payment", at=0.1, lasts=0.2), Outage("payment", at=0.3, lasts=0.2)]
+    )
 
 
 def test_a_file_says_which_outages_overlap() -> None:
@@ -276,7 +284,7 @@ FOUR_IDLE = (
         (
             {
                 "workers": 20,
-                "on": {"OrderPaid": Handler([WORK], ORDERED)},
+                "on": {"OrderPaid": Handler([WORK], delivery=ORDERED)},
                 "traffic": (Traffic(Publish("OrderPaid"), Poisson(1), name="banks"),),
             },
             "'payment' has 20 workers for the 16 partitions of OrderPlaced and OrderPaid: 4 stay "
@@ -299,7 +307,7 @@ def test_more_workers_than_partitions(settings: dict[str, Any], line: str) -> No
         {"instances": 2, "workers": 4},
         {"workers": 12, "on": {"Refund": [WORK]},
          "traffic": (Traffic(Call("Refund"), Poisson(1), name="clerks"),)},
-        {"workers": 12, "on": {"Refund": Handler([WORK], DeliveryPolicy())},
+        {"workers": 12, "on": {"Refund": Handler([WORK], delivery=DeliveryPolicy())},
          "traffic": (Traffic(Send("Refund"), Poisson(1), name="clerks"),)},
         {"workers": 12, "policy": DeliveryPolicy(ordered=True, retry_topic=True)},
         {"workers": 12, "policy": DeliveryPolicy()},

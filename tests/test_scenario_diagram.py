@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from eda_sim.catalog import CATALOG, fan_out, order_chain, order_pubsub
 from eda_sim.scenario.broker import Broker
-from eda_sim.scenario.diagram import ARROWS, as_mermaid, as_text, graph
+from eda_sim.scenario.diagram import ARROWS, as_text
 from eda_sim.scenario.distributions import Constant
 from eda_sim.scenario.faults import Outage
 from eda_sim.scenario.messages import edges, flatten, handlers_of, mentions, name_of
@@ -34,7 +34,7 @@ MIXED = Scenario(
                 "Buy": [
                     Work(Constant(1), "sell"),
                     Parallel([Call("Pay"), Send("Pack")]),
-                    Branch(0.5, [Publish("Bought")], [Call("Pay"), Call("Pay")]),
+                    Branch(0.5, [Publish("Bought")], otherwise=[Call("Pay"), Call("Pay")]),
                 ]
             },
         ),
@@ -59,7 +59,7 @@ MIXED_EDGES = {
 
 def edges_of(scenario: Scenario) -> list[tuple[str, str, str, str]]:
     """The edges of the graph with their kind and message."""
-    drawn = graph(scenario).edges(data=True)
+    drawn = scenario.graph().edges(data=True)
     return [(start, end, data["kind"], data["message"]) for start, end, data in drawn]
 
 
@@ -75,7 +75,7 @@ def test_every_kind_of_edge() -> None:
 
 def test_every_kind_of_node() -> None:
     """Sources, services and topics are the nodes; a topic is there for each event."""
-    kinds = dict(graph(MIXED).nodes(data="kind"))
+    kinds = dict(MIXED.graph().nodes(data="kind"))
     assert kinds == {
         "shoppers": "source",
         "visitors": "source",
@@ -90,12 +90,12 @@ def test_every_kind_of_node() -> None:
 def test_coupling_of_the_chain() -> None:
     """In the chain customers know orders, and orders knows four services: five calls."""
     assert Counter(kind for _, _, kind, _ in edges_of(order_chain())) == {"call": 5}
-    assert graph(order_chain()).out_degree("orders") == 4
+    assert order_chain().graph().out_degree("orders") == 4
 
 
 def test_coupling_of_publish_subscribe() -> None:
     """With events orders knows one topic, and four subscribers know it too."""
-    drawn = graph(order_pubsub())
+    drawn = order_pubsub().graph()
     kinds = Counter(kind for _, _, kind in drawn.edges(data="kind"))
     assert kinds == {"call": 1, "publish": 1, "subscribe": 4}
     assert list(drawn.successors("orders")) == ["OrderPlaced"]
@@ -103,7 +103,7 @@ def test_coupling_of_publish_subscribe() -> None:
 
 def test_a_subscriber_more_changes_no_publisher() -> None:
     """Another subscriber adds one node and one edge, and nothing at the publisher's side."""
-    three, four = graph(fan_out(subscribers=3)), graph(fan_out(subscribers=4))
+    three, four = fan_out(subscribers=3).graph(), fan_out(subscribers=4).graph()
     assert set(four.nodes) - set(three.nodes) == {"subscriber-4"}
     assert set(four.edges) - set(three.edges) == {
         ("MessagePublished", "subscriber-4", "subscribe MessagePublished")
@@ -113,7 +113,7 @@ def test_a_subscriber_more_changes_no_publisher() -> None:
 
 def test_an_event_that_nobody_hears() -> None:
     """An event without subscribers is a topic with no way out."""
-    drawn = graph(fan_out(subscribers=0))
+    drawn = fan_out(subscribers=0).graph()
     assert dict(drawn.nodes(data="kind")) == {"publishers": "source", "MessagePublished": "topic"}
     assert drawn.out_degree("MessagePublished") == 0
 
@@ -186,7 +186,7 @@ def parsed(text: str) -> tuple[dict[str, tuple[str, str]], list[tuple[str, str, 
 
 def test_mermaid_of_every_kind() -> None:
     """Shapes tell sources, services and topics apart; arrows tell calls, sends and events apart."""
-    nodes, drawn = parsed(as_mermaid(MIXED))
+    nodes, drawn = parsed(MIXED.to_mermaid())
     assert set(nodes.values()) == {
         ("source", "shoppers"),
         ("source", "visitors"),
@@ -214,7 +214,7 @@ def test_mermaid_of_every_kind() -> None:
 def test_mermaid_holds_the_whole_graph(scenario: Scenario) -> None:
     """Every node and every edge of the graph is in the Mermaid text, and nothing else."""
     nodes, drawn = parsed(scenario.to_mermaid())
-    whole = graph(scenario)
+    whole = scenario.graph()
     assert len(nodes) == whole.number_of_nodes()
     assert len(drawn) == whole.number_of_edges()
     assert {node for start, end, *_ in drawn for node in (start, end)} <= nodes.keys()

@@ -49,10 +49,13 @@ TWINS = [
     (Exponential(0.05), stats.expon(scale=0.05)),
     (Uniform(0.2, 0.5), stats.uniform(loc=0.2, scale=0.3)),
     (Uniform(0, 3), stats.uniform(loc=0, scale=3)),
-    *((LogNormal(0.06, cv), log_normal(0.06, cv)) for cv in (0.1, 1.0, 5.0)),
-    *((Pareto(0.1, a), stats.pareto(a, scale=0.1 * (a - 1) / a)) for a in (1.1, 2.0, 2.5, 9.0)),
+    *((LogNormal(0.06, cv=cv), log_normal(0.06, cv)) for cv in (0.1, 1.0, 5.0)),
     *(
-        (Gamma(0.06, cv), stats.gamma(1 / cv**2, scale=0.06 * cv**2))
+        (Pareto(0.1, shape=a), stats.pareto(a, scale=0.1 * (a - 1) / a))
+        for a in (1.1, 2.0, 2.5, 9.0)
+    ),
+    *(
+        (Gamma(0.06, cv=cv), stats.gamma(1 / cv**2, scale=0.06 * cv**2))
         for cv in (0.05, 0.5, 1 / sqrt(2), 1.0, 2.0, 10.0)
     ),
 ]
@@ -85,11 +88,11 @@ def test_mean_and_cv_are_scipys(ours: Any, scipys: Any) -> None:
     "ours",
     [
         Exponential(0.05),
-        LogNormal(0.06, 0.5),
-        Gamma(0.06, 0.5),
-        Gamma(0.06, 1.4),
+        LogNormal(0.06, cv=0.5),
+        Gamma(0.06, cv=0.5),
+        Gamma(0.06, cv=1.4),
         Uniform(0.2, 0.5),
-        Pareto(0.1, 6.0),
+        Pareto(0.1, shape=6.0),
     ],
     ids=repr,
 )

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from eda_sim.catalog import CATALOG
 from eda_sim.errors import InvalidInput
-from eda_sim.scenario.description import FrozenDict
 from eda_sim.scenario.distributions import Constant, Exponential
+from eda_sim.scenario.frozen import FrozenDict
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import Call, Publish, Work
@@ -137,7 +137,7 @@ def test_files(tmp_path: Path) -> None:
 def test_what_an_event_carries_survives() -> None:
     """An event's data may be nested; read again, it equals what was written."""
     data = {"items": [{"sku": "A1", "n": 2}], "gift": True, "note": None, "total": 9.5}
-    publish = Publish("OrderPlaced", data, version=3)
+    publish = Publish("OrderPlaced", data=data, version=3)
     scenario = Scenario.from_dict(
         {
             "name": "announcement",
@@ -237,7 +237,7 @@ def test_what_was_given_is_not_kept() -> None:
     """Changing the lists and dicts a scenario was built from does not change the scenario."""
     steps = [Work(Constant(1), "w")]
     data: dict[str, Any] = {"items": [1, 2]}
-    on = {"A": steps, "B": [Publish("Happened", data)]}
+    on = {"A": steps, "B": [Publish("Happened", data=data)]}
     service = Service("s", on=on)
     before = repr(service)
     steps.clear()
@@ -248,7 +248,7 @@ def test_what_was_given_is_not_kept() -> None:
 
 def test_a_published_event_cannot_be_changed() -> None:
     """What an event carries is frozen too, lists within lists included."""
-    publish = Publish("OrderPlaced", {"items": [{"sku": "A1", "sizes": [1, 2]}]})
+    publish = Publish("OrderPlaced", data={"items": [{"sku": "A1", "sizes": [1, 2]}]})
     assert not mutable_parts(publish)
     assert hash(publish) == hash(pickle.loads(pickle.dumps(publish)))
     with pytest.raises(TypeError, match="does not change"):

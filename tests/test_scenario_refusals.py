@@ -109,7 +109,10 @@ def yaml_of(**changes: Any) -> dict[str, Any]:
             lambda: Work(0.05, "pay"),
             "Work('pay').duration must be a description, such as Exponential(0.05), got 0.05",
         ),
-        (lambda: Work(Constant(1), "pay", 1.5), "Work('pay').transient must be <= 1, got 1.5"),
+        (
+            lambda: Work(Constant(1), "pay", transient=1.5),
+            "Work('pay').transient must be <= 1, got 1.5",
+        ),
         (
             lambda: Work(Constant(1), "pay", permanent=-0.1),
             "Work('pay').permanent must be >= 0, got -0.1",
@@ -117,26 +120,26 @@ def yaml_of(**changes: Any) -> dict[str, Any]:
         (lambda: Call("Pay", timeout=0), "Call('Pay').timeout must be > 0, got 0"),
         (lambda: Publish("Paid", version=0), "Publish('Paid').version must be >= 1, got 0"),
         (
-            lambda: Publish("Paid", {"amount": Constant(1)}),
+            lambda: Publish("Paid", data={"amount": Constant(1)}),
             "Publish('Paid').data.amount must be plain data: texts, numbers, lists and mappings, "
             "got Constant(1.0)",
         ),
         (
-            lambda: Publish("Paid", {"amount": float("nan")}),
+            lambda: Publish("Paid", data={"amount": float("nan")}),
             "Publish('Paid').data must hold finite numbers only, got nan",
         ),
         (lambda: Parallel([]), "Parallel.steps must have at least 1 item(s), got []"),
         (lambda: Parallel("ab"), "Parallel.steps must be a list, got 'ab'"),
         (lambda: Branch(2, [WORK]), "Branch.probability must be <= 1, got 2"),
-        (lambda: Retry(0), "Retry.max_attempts must be >= 1, got 0"),
-        (lambda: Retry(1001), "Retry.max_attempts must be <= 1000, got 1001"),
+        (lambda: Retry(max_attempts=0), "Retry.max_attempts must be >= 1, got 0"),
+        (lambda: Retry(max_attempts=1001), "Retry.max_attempts must be <= 1000, got 1001"),
         (lambda: Backoff(-1), "Backoff.base must be >= 0, got -1"),
         (lambda: Backoff(1, factor=0.5), "Backoff.factor must be >= 1, got 0.5"),
         (
             lambda: Backoff(1, jitter="half"),
             "Backoff.jitter must be 'none', 'full' or 'decorrelated', got 'half'",
         ),
-        (lambda: CircuitBreaker(0), "CircuitBreaker.failures must be >= 1, got 0"),
+        (lambda: CircuitBreaker(failures=0), "CircuitBreaker.failures must be >= 1, got 0"),
         (
             lambda: DeliveryPolicy(dead_letter="x"),
             "DeliveryPolicy.dead_letter must be true or false, got 'x'",
@@ -163,7 +166,7 @@ def test_a_part_that_cannot_be_right(build: Build, line: str) -> None:
         ),
         (
             lambda: Exponential(0.05, 1.0),
-            "Exponential takes only mean, got 2 values: leave out 1.0",
+            "Exponential takes only mean by position, got 1.0: leave it out",
         ),
         (lambda: Constant(-1), "Constant.value must be >= 0, got -1"),
         (lambda: LogNormal(1, cv=0), "LogNormal.cv must be > 0, got 0"),
@@ -483,7 +486,9 @@ def test_the_nearest_word() -> None:
     assert nearest("x", []) == "there are none"
 
 
-@pytest.mark.parametrize("build", [lambda: Parallel([]), lambda: Branch(2, []), lambda: Retry(0)])
+@pytest.mark.parametrize(
+    "build", [lambda: Parallel([]), lambda: Branch(2, []), lambda: Retry(max_attempts=0)]
+)
 def test_refused_again_and_again(build: Build) -> None:
     """Refusing once does not change how the same mistake is refused later."""
     assert refusal(build) == refusal(build) == refusal(build)

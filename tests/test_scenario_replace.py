@@ -27,7 +27,12 @@ LABELLED = Scenario(
                 "Do": [
                     Work(Constant(1), "twice"),
                     Parallel([Work(Constant(2), "inner"), Work(Constant(3), "other")]),
-                    Branch(0.5, [Work(Constant(4), "if")], [Work(Constant(5), "else")], "decide"),
+                    Branch(
+                        0.5,
+                        [Work(Constant(4), "if")],
+                        otherwise=[Work(Constant(5), "else")],
+                        label="decide",
+                    ),
                     Work(Constant(6), "twice"),
                 ]
             },
@@ -212,6 +217,6 @@ def test_a_setting_that_is_not_there() -> None:
 def test_a_retry_where_there_was_none() -> None:
     """None can be replaced by a whole description, and the other way round."""
     path = "orders.PlaceOrder.ProcessPayment.retry"
-    changed = CHAIN.replace(path, Retry(2))
+    changed = CHAIN.replace(path, Retry(max_attempts=2))
     assert changed.replace(path, None) == CHAIN
     assert changed != CHAIN

@@ -233,7 +233,7 @@ def test_zipf_keys_are_as_popular_as_zipf_says(n: int, s: float) -> None:
         expected = [1 / n] * n
     else:
         expected = [float(stats.zipfian.pmf(k, s, n)) for k in range(1, n + 1)]
-    drawn = Counter(map(ZipfKeys(n, s).key, evenly(20_000)))
+    drawn = Counter(map(ZipfKeys(n, s=s).key, evenly(20_000)))
     assert [drawn[k] / 20_000 for k in range(n)] == pytest.approx(expected, abs=1.01 / 20_000)
 
 
@@ -241,8 +241,8 @@ def test_zipf_keys_are_as_popular_as_zipf_says(n: int, s: float) -> None:
 def test_keys_stay_within_bounds(n: int, s: float) -> None:
     """The smallest and the largest uniform number meet the first and the last key."""
     smallest, largest = 2.0**-53, 1 - 2.0**-53
-    assert UniformKeys(n).key(smallest) == ZipfKeys(n, s).key(smallest) == 0
-    assert UniformKeys(n).key(largest) == ZipfKeys(n, s).key(largest) == n - 1
+    assert UniformKeys(n).key(smallest) == ZipfKeys(n, s=s).key(smallest) == 0
+    assert UniformKeys(n).key(largest) == ZipfKeys(n, s=s).key(largest) == n - 1
 
 
 def test_popularity_falls_with_the_number() -> None:

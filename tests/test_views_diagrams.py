@@ -32,7 +32,6 @@ from eda_sim import (
     town_conversation,
 )
 from eda_sim.rules.lifecycle import BREAKER, CALL, DELIVERY, Lifecycle, transitions
-from eda_sim.scenario.diagram import graph
 from eda_sim.views.layers import layered
 from eda_sim.views.system import STROKES, waits_for
 
@@ -133,7 +132,7 @@ def test_no_command_lies_on_a_box(name: str) -> None:
 def test_a_system_shows_every_part_and_every_line(name: str) -> None:
     """A box for each node of the graph, a line for each way that two of them speak."""
     scenario = SYSTEMS[name]()
-    ax, drawn = draw_system(scenario), graph(scenario)
+    ax, drawn = draw_system(scenario), scenario.graph()
     assert set(nodes_of(ax)) == set(drawn)
     lines = {p.get_label() for p in ax.patches if isinstance(p, PathPatch)}
     assert lines == {f"{a} {kind} {b}" for a, b, kind in drawn.edges(data="kind")}
@@ -171,7 +170,7 @@ def test_the_title_counts_whom_a_client_waits_for() -> None:
     """All five services of the chain; of publish/subscribe only the one that answers."""
     assert draw_system(order_chain()).get_title(loc="left").endswith("waits for 5 of 5 services")
     assert draw_system(order_pubsub()).get_title(loc="left").endswith("waits for 1 of 5 services")
-    assert waits_for(graph(order_pubsub())) == {"orders"}
+    assert waits_for(order_pubsub().graph()) == {"orders"}
 
 
 def test_the_words_of_a_system_say_who_speaks_to_whom() -> None:

@@ -50,7 +50,7 @@ def orders_through_a_broker() -> Run:
 
 def given_up_and_repeated() -> Run:
     """Calls that take longer than anybody waits: two tries, both in vain."""
-    call = Call("M0", timeout=1.0, retry=Retry(2, Backoff(0.5)))
+    call = Call("M0", timeout=1.0, retry=Retry(max_attempts=2, backoff=Backoff(0.5)))
     services = [Service("a", workers=2, on={"M0": [takes(2)]})]
     return simulate(world(call, [0.0], services, network=Constant(0.25)))
 
@@ -67,8 +67,8 @@ def dead_lettered() -> Run:
         Service("a", on={"Said": [takes(1, transient=1.0)]}),
         Service("b", on={"Said": [takes(1, "listen")]}),
     ]
-    broker = Broker(publish=Constant(0.25), deliver=Constant(0.5),
-                    delivery=DeliveryPolicy(Retry(2, Backoff(0.5))))  # fmt: skip
+    twice = DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(0.5)))
+    broker = Broker(publish=Constant(0.25), deliver=Constant(0.5), delivery=twice)
     faults = [Outage("b", at=1.0, lasts=0.5)]
     return simulate(world(Publish("Said"), [0.0], services, broker=broker, faults=faults))
 

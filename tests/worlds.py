@@ -96,7 +96,7 @@ def queue(
 
 def handled(policy: Any, *steps: AnyStep) -> Handler:
     """A handler with a delivery policy of its own."""
-    return Handler(steps, policy)
+    return Handler(steps, delivery=policy)
 
 
 def rows(table: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
@@ -161,25 +161,40 @@ def within(sample: Floats, mean: float, deviation: float, sigmas: float = 4.0) -
 
 def everything(duration: float = 60.0) -> Scenario:
     """One busy world in which all that can happen does: every outcome, verdict and fault."""
-    retry = Retry(3, Backoff(0.25, jitter="full", maximum=1.0))
+    retry = Retry(max_attempts=3, backoff=Backoff(0.25, jitter="full", maximum=1.0))
     breaker = CircuitBreaker(failures=3, window=5.0, open_for=2.0)
     shop = [
         takes(0.01, "accept"),
-        Parallel([Call("Pay", 0.5, retry, breaker), Call("Reserve", 1.0)]),
-        Branch(0.3, [Send("Wrap")], [Call("Stamp", retry=Retry(2))], "is a gift"),
+        Parallel(
+            [Call("Pay", timeout=0.5, retry=retry, breaker=breaker), Call("Reserve", timeout=1.0)]
+        ),
+        Branch(
+            0.3,
+            [Send("Wrap")],
+            otherwise=[Call("Stamp", retry=Retry(max_attempts=2))],
+            label="is a gift",
+        ),
         Publish("Placed", version=2),
         Work(Exponential(0.01), "tidy", transient=0.2),
     ]
     paying = [Work(LogNormal(0.06), "charge", transient=0.1, permanent=0.02)]
-    lossy = Handler([Work(Gamma(0.02), "count", transient=0.3)], DeliveryPolicy(Retry(2), False))
+    lossy = Handler(
+        [Work(Gamma(0.02), "count", transient=0.3)],
+        delivery=DeliveryPolicy(retry=Retry(max_attempts=2), dead_letter=False),
+    )
     return Scenario(
         "everything",
         traffic=[
-            Traffic(Call("Place", 0.75, Retry(2)), Poisson(10), UniformKeys(5), "customers"),
-            Traffic(Publish("Placed"), Bursts(5, 10), ZipfKeys(5), "importers"),
-            Traffic(Call("Pay", 1.0, breaker=breaker), Spike(2, 20, 10, 10), name="tills"),
+            Traffic(
+                Call("Place", timeout=0.75, retry=Retry(max_attempts=2)),
+                Poisson(10),
+                keys=UniformKeys(5),
+                name="customers",
+            ),
+            Traffic(Publish("Placed"), Bursts(5, 10), keys=ZipfKeys(5), name="importers"),
+            Traffic(Call("Pay", timeout=1.0, breaker=breaker), Spike(2, 20, 10, 10), name="tills"),
             Traffic(Call("Stamp"), Regular(4), name="clerks"),
-            Traffic(Call("Audit", 5.0), Poisson(0.5), name="auditors"),
+            Traffic(Call("Audit", timeout=5.0), Poisson(0.5), name="auditors"),
         ],
         services=[
             Service("shop", instances=2, workers=6, on={"Place": shop}),
@@ -195,7 +210,7 @@ def everything(duration: float = 60.0) -> Scenario:
             publish=Exponential(0.002),
             deliver=Exponential(0.005),
             turnaround=Exponential(0.001),
-            delivery=DeliveryPolicy(retry),
+            delivery=DeliveryPolicy(retry=retry),
         ),
         network=Uniform(0.001, 0.002),
         faults=[

@@ -31,6 +31,7 @@ from eda_sim.catalog.orders import order_chain, order_pubsub
 from eda_sim.catalog.retries import retry_ladder, retry_storm
 from eda_sim.catalog.town_square import town_announcement, town_conversation
 from eda_sim.scenario.scenario import Scenario
+from eda_sim.scenario.signature import show_plainly
 
 CATALOG: Final[Mapping[str, Callable[..., Scenario]]] = MappingProxyType(
     {
@@ -48,6 +49,8 @@ CATALOG: Final[Mapping[str, Callable[..., Scenario]]] = MappingProxyType(
         "order_crash": order_crash,
     }
 )
+for _make in CATALOG.values():
+    show_plainly(_make)
 
 __all__ = [
     "CATALOG",

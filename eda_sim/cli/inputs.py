@@ -188,7 +188,7 @@ def _paths(scenario: "Scenario") -> Iterator[str]:
 def _called(name: str, function: Callable[..., "Scenario"], given: Mapping[str, Any]) -> "Scenario":
     from pydantic import ConfigDict, ValidationError, validate_call
 
-    from eda_sim.scenario.description import explain
+    from eda_sim.scenario.explain import explain
 
     checked = validate_call(config=ConfigDict(allow_inf_nan=False))(function)
     try:

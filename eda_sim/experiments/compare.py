@@ -7,6 +7,8 @@ that all share cancels out of every difference (common random numbers: Law,
 *Simulation Modeling and Analysis*, 5th ed. 2015, section 11.2).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -14,14 +16,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from eda_sim.errors import InvalidInput, SimulationError, nearest
 from eda_sim.experiments.intervals import checked_confidence, mean_interval, paired_difference
 from eda_sim.experiments.replications import Summary, replication_seed, summaries
 from eda_sim.experiments.text import among_text, estimate_text
-from eda_sim.scenario.description import FrozenDict
+from eda_sim.later.pandas import pd
+from eda_sim.scenario.frozen import FrozenDict
 from eda_sim.scenario.scenario import Scenario
 
 METRIC_COLUMNS = ("architecture", "replication", "seed", "metric", "value")
@@ -43,7 +45,7 @@ def compare(
     executor: Executor | None = None,
     progress: bool = True,
     confidence: float = 0.95,
-) -> "Comparison":
+) -> Comparison:
     """Run every architecture ``replications`` times, each time with the same luck for all.
 
     Args:
@@ -100,7 +102,7 @@ def compare(
 class Comparison:
     """What ``compare`` measured; estimates and intervals are computed from it on demand.
 
-    Attributes:
+    Args:
         scenarios: the architectures by name, in the order given.
         seeds: the seed of each replication: ``simulate(scenario, seed=seeds[r])``
             shows replication r alone, in full.

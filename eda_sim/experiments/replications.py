@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from multiprocessing import current_process, resource_tracker
 
-from tqdm.auto import tqdm
-
 from eda_sim.errors import SimulationError
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.simulate import simulate
@@ -56,6 +54,8 @@ def summaries(
     Raises:
         EdaSimError: the first that a run raises; what has not started is cancelled.
     """
+    from tqdm.auto import tqdm
+
     results: dict[int, Summary] = {}
     # What stays of a finished bar would be a line in every stored notebook.
     with tqdm(total=len(tasks), unit="run", leave=False, disable=not progress) as bar:

@@ -9,13 +9,15 @@ a fraction of nothing is nothing, however long the silence. ``throughput``,
 ``utilisation`` are not watched after the traffic has ended, when there is nothing to do.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from math import inf, isfinite, nan
 
 import numpy as np
-import pandas as pd
 
 from eda_sim.errors import InvalidInput, nearest
+from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
 from eda_sim.results.sliding import (
     Curve,

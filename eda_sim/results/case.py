@@ -1,11 +1,12 @@
 """The file of one request: its rows of every table, and how they hang together."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import pandas as pd
-
+from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
 
 _TABLES = ("requests", "messages", "calls", "attempts", "effects", "deliveries", "incidents")
@@ -79,7 +80,7 @@ def rows(table: pd.DataFrame) -> Rows:
     return list(table.itertuples(index=False))
 
 
-def grouped(rows: Rows, key: Callable[[Any], Any]) -> "defaultdict[Any, Rows]":
+def grouped(rows: Rows, key: Callable[[Any], Any]) -> defaultdict[Any, Rows]:
     """Return rows by a key of theirs, an empty list where there are none."""
     groups: defaultdict[Any, Rows] = defaultdict(list)
     for row in rows:

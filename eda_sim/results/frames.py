@@ -10,12 +10,14 @@ type       dtype               holds
 =========  ==================  ==============================================
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from eda_sim.later.pandas import pd
 from eda_sim.rules.tables import TYPECODES, Column, Table
 
 # What the recorder hands over: any buffer of the column's type.

@@ -20,13 +20,15 @@ The same rules judge every architecture: they look at effects and answers, not a
 how those came about.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from eda_sim.later.pandas import pd
 from eda_sim.results.meant import meant_by_source
 from eda_sim.results.record import Record
 from eda_sim.results.under_way import under_way

@@ -7,11 +7,13 @@ the earlier message then finds, or overwrites, what is newer than itself. Only t
 that a work is done for a message counts here; when it is done again it is repeated, not late.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
+from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
 
 COLUMNS: Final = (

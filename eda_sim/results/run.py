@@ -28,7 +28,7 @@ class Run(Record):
 
     The tables are ``rules.tables``; ``describe_table`` says what their columns mean.
 
-    Attributes:
+    Args:
         scenario: what was run.
         seed: the seed of its luck.
         tables: every table by name, as DataFrames.

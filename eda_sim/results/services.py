@@ -1,7 +1,8 @@
 """How busy each service was, and who waited before it."""
 
-import pandas as pd
+from __future__ import annotations
 
+from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
 from eda_sim.results.timelines import timeline
 

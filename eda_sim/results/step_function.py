@@ -4,11 +4,14 @@ A step function is what it was at its last change: ``values[i]`` holds from
 ``times[i]`` up to ``times[i + 1]``, and ``start`` before the first.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+from eda_sim.later.pandas import pd
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 class StepFunction:
     """A quantity over time that changes in steps.
 
-    Attributes:
+    Args:
         name: what it is, with its subject and unit.
         times: when it changes, seconds, ascending, shape ``(n,)``.
         values: what it is from then on, shape ``(n,)``.
@@ -35,7 +38,7 @@ class StepFunction:
     start: float = 0.0
 
     @classmethod
-    def of_intervals(cls, name: str, begins: Floats, ends: Floats) -> "StepFunction":
+    def of_intervals(cls, name: str, begins: Floats, ends: Floats) -> StepFunction:
         """Count the intervals that are open at each time; an end of NaN never comes."""
         return cls.of_changes(
             name,
@@ -44,7 +47,7 @@ class StepFunction:
         )
 
     @classmethod
-    def of_changes(cls, name: str, times: Floats, changes: Floats) -> "StepFunction":
+    def of_changes(cls, name: str, times: Floats, changes: Floats) -> StepFunction:
         """Add up ``changes``; those at the same time are one, those at NaN never come."""
         known = ~np.isnan(times)
         when, where = np.unique(times[known], return_inverse=True)
@@ -54,7 +57,7 @@ class StepFunction:
         return cls(name, when[changed], values[changed])
 
     @classmethod
-    def of_latest(cls, name: str, times: Floats, values: Floats) -> "StepFunction":
+    def of_latest(cls, name: str, times: Floats, values: Floats) -> StepFunction:
         """The latest of ``values``, each of which is known from its time on."""
         known = ~np.isnan(times)
         order = np.argsort(times[known], kind="stable")

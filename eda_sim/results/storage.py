@@ -4,15 +4,16 @@ A run is written beside its place and moved there when it is whole, so that a
 directory either holds a run or does not exist.
 """
 
+from __future__ import annotations
+
 import json
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from eda_sim.errors import InvalidInput
+from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
 from eda_sim.rules.tables import TABLES
 from eda_sim.scenario.scenario import Scenario

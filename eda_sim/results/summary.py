@@ -8,12 +8,14 @@ and counting it would make a system that refuses everybody look best. Read them
 beside ``ok_rate``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
+from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
 
 MEANINGS: Final = {

@@ -1,12 +1,14 @@
 """Timelines of a run: how many waited, worked, were behind, at every instant."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from eda_sim.errors import InvalidInput, nearest
+from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
 from eda_sim.results.step_function import StepFunction
 

@@ -1,9 +1,11 @@
 """What was still under way when a run ended: the ledger judges such requests with patience."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
 from eda_sim.rules.plan import Plan
 from eda_sim.scenario.steps import Publish

@@ -39,6 +39,17 @@ class Lifecycle(NamedTuple):
     states: tuple[State, ...]
     ends: tuple[State, ...]
 
+    def to_mermaid(self) -> str:
+        """Return the state diagram as Mermaid text, which many editors and sites draw.
+
+        >>> print(BREAKER.to_mermaid().splitlines()[1].strip())
+        [*] --> closed
+        """
+        lines = ["stateDiagram-v2", f"    [*] --> {self.start.name}"]
+        lines += [f"    {s} --> {follows}: {event}" for s, event, follows in transitions(self)]
+        lines += [f"    {state.name} --> [*]" for state in self.ends]
+        return "\n".join(lines) + "\n"
+
 
 class Transition(NamedTuple):
     """One arrow of a state diagram."""
@@ -53,18 +64,6 @@ def transitions(lifecycle: Lifecycle) -> Iterator[Transition]:
     for state in lifecycle.states:
         for event, follows in state.items():
             yield Transition(state.name, event, follows.name)
-
-
-def as_mermaid(lifecycle: Lifecycle) -> str:
-    """Return the state diagram as Mermaid text.
-
-    >>> print(as_mermaid(BREAKER).splitlines()[1].strip())
-    [*] --> closed
-    """
-    lines = ["stateDiagram-v2", f"    [*] --> {lifecycle.start.name}"]
-    lines += [f"    {s} --> {follows}: {event}" for s, event, follows in transitions(lifecycle)]
-    lines += [f"    {state.name} --> [*]" for state in lifecycle.ends]
-    return "\n".join(lines) + "\n"
 
 
 def _lifecycle(

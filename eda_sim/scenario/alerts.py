@@ -9,6 +9,7 @@ waiting anew (https://prometheus.io/docs/prometheus/latest/configuration/alertin
 """
 
 import re
+from dataclasses import KW_ONLY
 from math import isnan, nan
 from typing import Annotated, Any, Final, Literal
 
@@ -87,13 +88,14 @@ class Alert:
     Example:
         >>> Alert("response_time_p99 > 1.0", window=60)
         Alert('response_time_p99', threshold=1.0, window=60.0)
-        >>> Alert("backlog of payment > 100") == Alert("backlog", 100, subject="payment")
+        >>> Alert("backlog of payment > 100") == Alert("backlog", threshold=100, subject="payment")
         True
-        >>> Alert("ok_rate", 0.99, "below").rule
+        >>> Alert("ok_rate", threshold=0.99, direction="below").rule
         'ok_rate < 0.99'
     """
 
     metric: Annotated[Name, AfterValidator(_known_metric)]
+    _: KW_ONLY
     threshold: float = nan  # never stays so: no rule is without one
     direction: Literal["above", "below"] = "above"
     subject: Name | None = None
@@ -105,8 +107,7 @@ class Alert:
     @classmethod
     def _read_rule(cls, given: Any) -> Any:
         if isinstance(given, ArgsKwargs):
-            names = ("metric", "threshold", "direction", "subject", "window", "lasting", "name")
-            given = {**dict(zip(names, given.args, strict=False)), **(given.kwargs or {})}
+            given = {**dict(zip(("metric",), given.args, strict=False)), **(given.kwargs or {})}
         rule = given.get("metric") if isinstance(given, dict) else None
         if not isinstance(rule, str) or not set(rule) & set("<>="):
             return given

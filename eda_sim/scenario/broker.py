@@ -1,20 +1,13 @@
 """What stands between publishers and subscribers, and what it costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import KW_ONLY, field
 from typing import Annotated, Any, Literal
 
 from eda_sim.scenario.delivery import DeliveryPolicy
-from eda_sim.scenario.description import (
-    Count,
-    FrozenDict,
-    Name,
-    PositiveSeconds,
-    Seconds,
-    description,
-    freeze_mapping,
-)
+from eda_sim.scenario.description import Count, Name, PositiveSeconds, Seconds, description
 from eda_sim.scenario.distributions import Constant, Distribution
+from eda_sim.scenario.frozen import FrozenDict, freeze_mapping
 from eda_sim.scenario.presets.kafka import KAFKA, kafka_fields
 from eda_sim.scenario.presets.nats import NATS, nats_fields
 from eda_sim.scenario.presets.rabbitmq import RABBITMQ, rabbitmq_fields
@@ -30,11 +23,15 @@ _NO_TIME: Distribution = Constant(0.0)
 class Topic:
     """What one message name has of its own.
 
-    ``partitions`` is how many an ordered topic has. ``capacity`` bounds the messages that the
-    broker holds, accepted and not yet ended for every subscriber: a full topic makes
-    publishers ``wait``, their workers held, or it ``drop``s what they publish.
+    Args:
+        partitions: how many it has if it is ordered; None: as many as the broker says.
+        capacity: how many messages the broker holds, accepted and not yet ended for every
+            subscriber; None: without bound.
+        when_full: what a full topic does: publishers ``wait``, their workers held, or it ``drop``s
+            what they publish.
     """
 
+    _: KW_ONLY
     partitions: Count | None = None
     capacity: Count | None = None
     when_full: Literal["wait", "drop"] = "wait"
@@ -42,29 +39,33 @@ class Topic:
 
 @description
 class Broker:
-    """Latencies of the broker, and its default delivery policy.
+    """What stands between publishers and subscribers: its latencies and its default policy.
 
-    ``publish`` is how long a publisher waits until its message is accepted,
-    ``deliver`` how long an accepted message travels to each subscriber, and
-    ``turnaround`` how long a worker stays occupied after handling, until its
-    acknowledgement has come back. All are distributions, in seconds.
+    Args:
+        publish: how long a publisher waits until its message is accepted, in seconds.
+        deliver: how long an accepted message travels to each subscriber, in seconds.
+        turnaround: how long a worker stays occupied after handling, until its acknowledgement has
+            come back, in seconds.
+        delivery: the policy for every handler that has none of its own.
+        partitions: how many an ordered topic has, unless ``topics`` says otherwise.
+        rebalance: how long partitions stand still before they move when an instance dies or joins,
+            in seconds.
+        when_unreachable: what publishers do while the broker is down, cut off, or has not
+            confirmed: ``wait`` until it has (their workers held), ``fail`` their attempt, or
+            ``lose`` the message and go on.
+        republish_after: seconds after which a publisher that waits publishes again.
+        topics: what a topic has of its own, by message name.
 
-    ``partitions`` is how many an ordered topic has, unless ``topics`` says otherwise for
-    its message name; ``rebalance`` how long, in seconds, partitions stand still before
-    they move when an instance dies or joins.
-
-    ``when_unreachable`` says what publishers do while the broker is down, cut off, or has
-    not confirmed: ``wait`` until it has, publishing again every ``republish_after`` seconds
-    (their workers held), ``fail`` their attempt, or ``lose`` the message and go on.
-
-    >>> from eda_sim import DeliveryPolicy, Exponential, Retry, ms
-    >>> broker = Broker(
-    ...     deliver=Exponential(5 * ms), delivery=DeliveryPolicy(retry=Retry(max_attempts=2))
-    ... )
-    >>> broker.publish, broker.deliver
-    (Constant(0.0), Exponential(0.005))
+    Example:
+        >>> from eda_sim import DeliveryPolicy, Exponential, Retry, ms
+        >>> broker = Broker(
+        ...     deliver=Exponential(5 * ms), delivery=DeliveryPolicy(retry=Retry(max_attempts=2))
+        ... )
+        >>> broker.publish, broker.deliver
+        (Constant(0.0), Exponential(0.005))
     """
 
+    _: KW_ONLY
     publish: Distribution = Constant(0.0)
     deliver: Distribution = Constant(0.0)
     turnaround: Distribution = Constant(0.0)

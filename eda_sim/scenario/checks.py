@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from eda_sim.errors import InvalidInput, nearest, warn
 from eda_sim.scenario.delivery import DeliveryPolicy
@@ -26,17 +25,15 @@ from eda_sim.scenario.faults import (
     ServiceFault,
 )
 from eda_sim.scenario.messages import Mention, edges, flatten, handlers_of, mentions, name_of
+from eda_sim.scenario.parts import Parts
 from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import Call, Publish, Send, Work
-
-if TYPE_CHECKING:
-    from eda_sim.scenario.scenario import Scenario
 
 _ROUNDING = 1e-9
 _VERBS = {Call: "called", Send: "sent", Publish: "published"}
 
 
-def check(scenario: "Scenario") -> None:
+def check(scenario: Parts) -> None:
     """Raise ``InvalidInput`` for the first broken rule, in the order of a reader's interest."""
     _unique("services", [service.name for service in scenario.services])
     _unique("traffic", [source.name for source in scenario.traffic])
@@ -60,7 +57,7 @@ def check(scenario: "Scenario") -> None:
         warn(oddity)
 
 
-def oddities(scenario: "Scenario") -> Iterator[str]:
+def oddities(scenario: Parts) -> Iterator[str]:
     """Yield what can be right in a scenario but is hardly meant, a line each."""
     for service in scenario.services:
         yield from _idle_workers(service, scenario)
@@ -75,7 +72,7 @@ def _unique(room: str, names: Sequence[str]) -> None:
             )
 
 
-def _apart(scenario: "Scenario", said: Sequence[Mention]) -> None:
+def _apart(scenario: Parts, said: Sequence[Mention]) -> None:
     services = {service.name for service in scenario.services}
     if BROKER in services:
         raise InvalidInput(
@@ -107,7 +104,7 @@ def _commands_and_events(said: Sequence[Mention]) -> None:
             )
 
 
-def _handled_once(mention: Mention, scenario: "Scenario") -> None:
+def _handled_once(mention: Mention, scenario: Parts) -> None:
     if isinstance(mention.step, Publish):
         return
     name, verb = name_of(mention.step), _VERBS[type(mention.step)]
@@ -126,7 +123,7 @@ def _handled_once(mention: Mention, scenario: "Scenario") -> None:
         )
 
 
-def _broker_present(said: Sequence[Mention], scenario: "Scenario") -> None:
+def _broker_present(said: Sequence[Mention], scenario: Parts) -> None:
     for mention in said:
         if not isinstance(mention.step, Call) and scenario.broker is None:
             raise InvalidInput(
@@ -136,7 +133,7 @@ def _broker_present(said: Sequence[Mention], scenario: "Scenario") -> None:
             )
 
 
-def _no_cycle(scenario: "Scenario") -> None:
+def _no_cycle(scenario: Parts) -> None:
     # Sorted, so that the same cycle is named whatever order the hashes give.
     follows = {name: sorted(made) for name, made in edges(scenario.services).items()}
     try:
@@ -149,7 +146,7 @@ def _no_cycle(scenario: "Scenario") -> None:
         ) from None
 
 
-def _faults(scenario: "Scenario") -> None:
+def _faults(scenario: Parts) -> None:
     services = {service.name: service for service in scenario.services}
     sources = {source.name for source in scenario.traffic}
     broker = {BROKER} if scenario.broker is not None else set()
@@ -175,7 +172,7 @@ def _faults(scenario: "Scenario") -> None:
             _known(f"faults[{i}].label", fault.label, labels, f"a work of {fault.service!r}")
 
 
-def _outages_apart(scenario: "Scenario") -> None:
+def _outages_apart(scenario: Parts) -> None:
     # An outage hits a service's copies from number 0 on, so any two of one service share a copy.
     scheduled = sorted(
         (fault.service, fault.at, fault.at + fault.lasts, i)
@@ -210,7 +207,7 @@ def _labels(service: Service) -> set[str]:
     return {step.label for step in steps if isinstance(step, Work)}
 
 
-def _idle_workers(service: Service, scenario: "Scenario") -> Iterator[str]:
+def _idle_workers(service: Service, scenario: Parts) -> Iterator[str]:
     """Say how many workers never have anything to do, because partitions have one worker each.
 
     Only where the ordered topics are all that comes to the service: calls, unordered deliveries
@@ -239,7 +236,7 @@ def _idle_workers(service: Service, scenario: "Scenario") -> Iterator[str]:
         )
 
 
-def _redrives(scenario: "Scenario") -> None:
+def _redrives(scenario: Parts) -> None:
     services = {service.name: service for service in scenario.services}
     delivered = {
         name_of(mention.step)
@@ -262,19 +259,19 @@ def _redrives(scenario: "Scenario") -> None:
             )
 
 
-def _policy(handler: Handler, scenario: "Scenario") -> DeliveryPolicy | None:
+def _policy(handler: Handler, scenario: Parts) -> DeliveryPolicy | None:
     """Return how the broker delivers to a handler; None without a broker."""
     if handler.delivery is None and scenario.broker is not None:
         return scenario.broker.delivery
     return handler.delivery
 
 
-def _has_dead_letters(scenario: "Scenario", handler: Handler) -> bool:
+def _has_dead_letters(scenario: Parts, handler: Handler) -> bool:
     policy = _policy(handler, scenario)
     return policy is not None and policy.dead_letter and policy.guarantee == "at_least_once"
 
 
-def _outboxes(scenario: "Scenario") -> None:
+def _outboxes(scenario: Parts) -> None:
     for source in scenario.traffic:
         if isinstance(source.message, Publish) and source.message.outbox is not None:
             raise InvalidInput(

@@ -1,5 +1,6 @@
 """What happens when handling fails: backoff, retry, breaker, delivery policy."""
 
+from dataclasses import KW_ONLY
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -11,15 +12,20 @@ from eda_sim.scenario.description import Count, PositiveSeconds, Seconds, descri
 class Backoff:
     """How long to wait before try n + 1: ``base * factor**(n - 1)`` seconds, after try n.
 
-    ``jitter="full"`` draws the wait uniformly between 0 and that,
-    ``jitter="decorrelated"`` between ``base`` and three times the wait before; ``maximum``
-    (seconds) caps it.
+    Args:
+        base: the wait after the first try, in seconds.
+        factor: how many times longer each wait is than the one before.
+        jitter: ``full`` draws the wait uniformly between 0 and that, ``decorrelated`` between
+            ``base`` and three times the wait before; ``none`` draws nothing.
+        maximum: the longest wait, in seconds; None: without bound.
 
-    >>> [Backoff(1.0, factor=2.0).after(n) for n in (1, 2, 3)]
-    [1.0, 2.0, 4.0]
+    Example:
+        >>> [Backoff(1.0, factor=2.0).after(n) for n in (1, 2, 3)]
+        [1.0, 2.0, 4.0]
     """
 
     base: Seconds
+    _: KW_ONLY
     factor: Annotated[float, Field(ge=1)] = 2.0
     jitter: Literal["none", "full", "decorrelated"] = "none"
     maximum: PositiveSeconds | None = None
@@ -35,25 +41,35 @@ class Backoff:
 
 @description
 class RetryBudget:
-    """A caller may repeat ``ratio`` of its calls, and ``burst`` more at once.
+    """How many calls a caller may repeat at all; one that it may not has failed.
 
-    All workers of the caller share it; without budget a failed call is not repeated.
+    All workers of the caller share it.
+
+    Args:
+        ratio: repeats for each call, a fraction.
+        burst: how many repeats it may make at once beyond that.
     """
 
+    _: KW_ONLY
     ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
     burst: Count = 10
 
 
 @description
 class Retry:
-    """Try up to ``max_attempts`` times in all (None: without end), ``backoff`` in between.
+    """When to try again, and how often.
 
-    ``budget`` limits how many calls of a caller are repeated at all.
+    Args:
+        max_attempts: tries in all, the first included; None: without end.
+        backoff: how long to wait in between.
+        budget: how many calls of a caller are repeated at all; None: all. For calls only.
 
-    >>> Retry(max_attempts=3).backoff.after(1)
-    1.0
+    Example:
+        >>> Retry(max_attempts=3).backoff.after(1)
+        1.0
     """
 
+    _: KW_ONLY
     max_attempts: Annotated[Count, Field(le=1000)] | None = 4
     backoff: Backoff = Backoff(1.0)
     budget: RetryBudget | None = None
@@ -67,15 +83,21 @@ class Retry:
 class CircuitBreaker:
     """Stop calling who keeps failing.
 
-    Opens after ``failures`` failed calls within ``window`` seconds, short-circuits
-    every call for ``open_for`` seconds, then lets one trial through: its success
-    closes the breaker, its failure opens it again. All workers of a caller share
-    it (Nygard, *Release It!*, 2nd ed. 2018, chapter 5).
+    A breaker that has opened short-circuits every call, then lets one trial through: its success
+    closes the breaker, its failure opens it again. All workers of a caller share it (Nygard,
+    *Release It!*, 2nd ed. 2018, chapter 5).
 
-    >>> CircuitBreaker(failures=3).open_for
-    30.0
+    Args:
+        failures: how many failed calls open it.
+        window: within how many seconds.
+        open_for: how long it stays open, in seconds.
+
+    Example:
+        >>> CircuitBreaker(failures=3).open_for
+        30.0
     """
 
+    _: KW_ONLY
     failures: Count = 5
     window: PositiveSeconds = 10.0
     open_for: PositiveSeconds = 30.0
@@ -85,11 +107,14 @@ class CircuitBreaker:
 class Deduplication:
     """What an idempotent handler remembers of the messages it has handled.
 
-    The steps done for a message id are remembered for ``window`` seconds, and for the
-    latest ``size`` message ids; without a bound, for ever. A duplicate that comes later
-    is not known any more.
+    A duplicate that comes later is not known any more.
+
+    Args:
+        window: for how many seconds the steps done for a message id are remembered; None: for ever.
+        size: for how many of the latest message ids; None: for all.
     """
 
+    _: KW_ONLY
     window: PositiveSeconds | None = None
     size: Count | None = None
 
@@ -126,6 +151,7 @@ class DeliveryPolicy:
         eda_sim.errors.InvalidInput: DeliveryPolicy: idempotent needs guarantee='at_least_once', ...
     """
 
+    _: KW_ONLY
     retry: Retry = Retry()
     dead_letter: bool = True
     guarantee: Literal["at_least_once", "at_most_once"] = "at_least_once"

@@ -7,33 +7,19 @@ coupling, count edges: an edge is somebody who has to know somebody.
 """
 
 from collections.abc import Iterator
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from eda_sim.scenario.description import is_default
+from eda_sim.later.networkx import networkx
 from eda_sim.scenario.messages import Mention, handlers_of, mentions
+from eda_sim.scenario.parts import Parts
+from eda_sim.scenario.settings import decisions
 from eda_sim.scenario.steps import Call, Publish, Send, Work
-
-if TYPE_CHECKING:
-    import networkx
-
-    from eda_sim.scenario.scenario import Scenario
 
 ARROWS = {"call": "-->", "send": "-.->", "publish": "==>", "subscribe": "==>"}
 
 
-def graph(scenario: "Scenario") -> "networkx.MultiDiGraph[str]":
-    """Return the system as a directed graph.
-
-    Node attribute ``kind``: ``source``, ``service`` or ``topic``. Edge attributes:
-    ``kind`` (``call``, ``send``, ``publish``, ``subscribe``) and ``message``.
-
-    >>> from eda_sim.catalog import order_chain
-    >>> sorted(graph(order_chain()).successors("orders"))
-    ['analytics', 'email', 'inventory', 'payment']
-    """
-    import networkx
-
+def graph(scenario: Parts) -> "networkx.MultiDiGraph[str]":
+    """Return the system as a directed graph, its nodes and edges as ``Scenario.graph`` says."""
     result: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=scenario.name)
     for source in scenario.traffic:
         result.add_node(source.name, kind="source")
@@ -48,7 +34,7 @@ def graph(scenario: "Scenario") -> "networkx.MultiDiGraph[str]":
     return result
 
 
-def _edges(mention: Mention, scenario: "Scenario") -> Iterator[tuple[str, str, str, str]]:
+def _edges(mention: Mention, scenario: Parts) -> Iterator[tuple[str, str, str, str]]:
     step = mention.step
     if isinstance(step, Publish):
         yield mention.sender, step.event, "publish", step.event
@@ -60,7 +46,7 @@ def _edges(mention: Mention, scenario: "Scenario") -> Iterator[tuple[str, str, s
         yield mention.sender, service.name, kind, step.command
 
 
-def as_mermaid(scenario: "Scenario") -> str:
+def flowchart(scenario: Parts) -> str:
     """Return a Mermaid flowchart: solid calls, dotted sends, thick events, round topics."""
     drawn = graph(scenario)
     ids = {node: f"n{i}" for i, node in enumerate(drawn)}
@@ -86,14 +72,14 @@ def _label(data: dict[str, Any]) -> str:
     return "publishes" if data["kind"] == "publish" else str(data["message"])
 
 
-def _title(node: str, kind: str, scenario: "Scenario") -> str:
+def _title(node: str, kind: str, scenario: Parts) -> str:
     if kind != "service":
         return node
     service = scenario.service(node)
     return f"{node} {service.instances} x {service.workers}"
 
 
-def as_text(scenario: "Scenario") -> str:
+def as_text(scenario: Parts) -> str:
     """Return the system for a terminal: who does what, and what goes wrong when."""
     lines = [scenario.name, "=" * len(scenario.name)]
     for source in scenario.traffic:
@@ -126,10 +112,9 @@ def _size(service: Any) -> str:
 def _settings(step: Any, *shown: str) -> str:
     """Write what else was decided: settings that do not stand at their default."""
     decided = [
-        f"{field.name}={value!r}"
-        for field in fields(step)
-        if field.name not in (*shown, "kind")
-        and not is_default(field, value := getattr(step, field.name))
+        f"{field.name}={getattr(step, field.name)!r}"
+        for field in decisions(step)
+        if field.name not in shown
     ]
     return f" ({', '.join(decided)})" if decided else ""
 

@@ -13,6 +13,7 @@ Sources of the formulas: Law, *Simulation Modeling and Analysis*, 5th ed.
 """
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from math import exp, inf, log1p, sqrt
 from statistics import NormalDist, fmean, pstdev
 from typing import Annotated, ClassVar, Literal
@@ -20,25 +21,27 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from eda_sim.scenario import gamma
-from eda_sim.scenario.description import (
-    PositiveSeconds,
-    Seconds,
-    description,
-    freeze_sequence,
-)
+from eda_sim.scenario.description import PositiveSeconds, Seconds, description
+from eda_sim.scenario.frozen import freeze_sequence
+from eda_sim.scenario.signature import ShownAs
 
 _NORMAL = NormalDist()
 
 
 @description
 class Constant:
-    """Always ``value`` seconds.
+    """Always the same time.
 
-    >>> Constant(0.05).quantile(0.9)
-    0.05
+    Args:
+        value: the time, in seconds.
+
+    Example:
+        >>> Constant(0.05).quantile(0.9)
+        0.05
     """
 
     value: Seconds
+    _: KW_ONLY
     kind: Literal["constant"] = "constant"
 
     @property
@@ -58,13 +61,18 @@ class Constant:
 
 @description
 class Exponential:
-    """Memoryless, with the given ``mean`` in seconds (cv 1).
+    """Memoryless: many short times, few long ones (cv 1).
 
-    >>> round(Exponential(0.05).quantile(0.5), 4)
-    0.0347
+    Args:
+        mean: in seconds.
+
+    Example:
+        >>> round(Exponential(0.05).quantile(0.5), 4)
+        0.0347
     """
 
     mean: PositiveSeconds
+    _: KW_ONLY
     kind: Literal["exponential"] = "exponential"
     cv: ClassVar[float] = 1.0
 
@@ -75,13 +83,19 @@ class Exponential:
 
 @description
 class LogNormal:
-    """Right-skewed: most are short, some are long. ``mean`` in seconds.
+    """Right-skewed: most are short, some are long.
 
-    >>> round(LogNormal(0.06, cv=1.0).quantile(0.5), 4)
-    0.0424
+    Args:
+        mean: in seconds.
+        cv: coefficient of variation: standard deviation divided by mean.
+
+    Example:
+        >>> round(LogNormal(0.06, cv=1.0).quantile(0.5), 4)
+        0.0424
     """
 
     mean: PositiveSeconds
+    _: KW_ONLY
     cv: Annotated[float, Field(gt=0)] = 1.0
     kind: Literal["log_normal"] = "log_normal"
 
@@ -93,15 +107,21 @@ class LogNormal:
 
 @description
 class Gamma:
-    """Any cv from 0.001, nearly constant, to 20, very variable. ``mean`` in seconds.
+    """Anything from nearly constant to very variable.
 
     A cv of ``1/sqrt(k)`` is Erlang-k: k exponential stages in a row.
 
-    >>> round(Gamma(0.06, cv=1.0).quantile(0.5), 6) == round(Exponential(0.06).quantile(0.5), 6)
-    True
+    Args:
+        mean: in seconds.
+        cv: coefficient of variation: standard deviation divided by mean, from 0.001 to 20.
+
+    Example:
+        >>> round(Gamma(0.06, cv=1.0).quantile(0.5), 6) == round(Exponential(0.06).quantile(0.5), 6)
+        True
     """
 
     mean: PositiveSeconds
+    _: KW_ONLY
     cv: Annotated[float, Field(ge=0.001, le=20)] = 1.0
     kind: Literal["gamma"] = "gamma"
 
@@ -113,14 +133,20 @@ class Gamma:
 
 @description
 class Uniform:
-    """Anything between ``low`` and ``high`` seconds, equally likely.
+    """Anything between two times, equally likely.
 
-    >>> Uniform(1.0, 3.0).mean
-    2.0
+    Args:
+        low: the shortest, in seconds.
+        high: the longest, in seconds.
+
+    Example:
+        >>> Uniform(1.0, 3.0).mean
+        2.0
     """
 
     low: Seconds
     high: Seconds
+    _: KW_ONLY
     kind: Literal["uniform"] = "uniform"
 
     @model_validator(mode="after")
@@ -146,15 +172,20 @@ class Uniform:
 
 @description
 class Pareto:
-    """A heavy tail: ``P(X > x) = (minimum / x) ** shape``. ``mean`` in seconds.
+    """A heavy tail: ``P(X > x) = (minimum / x) ** shape``.
 
-    ``shape`` must exceed 1 for the mean to exist; up to 2 the variance is infinite.
+    Args:
+        mean: in seconds.
+        shape: how fast the tail falls; above 1, for the mean to exist. Up to 2 the variance is
+            infinite.
 
-    >>> round(Pareto(0.1, shape=2.5).quantile(0.99), 4)
-    0.3786
+    Example:
+        >>> round(Pareto(0.1, shape=2.5).quantile(0.99), 4)
+        0.3786
     """
 
     mean: PositiveSeconds
+    _: KW_ONLY
     shape: Annotated[float, Field(gt=1)] = 2.5
     kind: Literal["pareto"] = "pareto"
 
@@ -171,13 +202,18 @@ class Pareto:
 
 @description
 class Empirical:
-    """One of the measured ``samples`` (seconds), each equally likely.
+    """One of the measured times, each equally likely.
 
-    >>> Empirical([0.1, 0.2, 0.6]).quantile(0.5)
-    0.2
+    Args:
+        samples: the times, in seconds.
+
+    Example:
+        >>> Empirical([0.1, 0.2, 0.6]).quantile(0.5)
+        0.2
     """
 
     samples: Annotated[Sequence[Seconds], Field(min_length=1), freeze_sequence]
+    _: KW_ONLY
     kind: Literal["empirical"] = "empirical"
 
     @field_validator("samples")
@@ -202,15 +238,20 @@ class Empirical:
 
 @description
 class Recorded:
-    """For trace-driven runs: request n takes the n-th of ``values`` (seconds), no luck.
+    """For trace-driven runs: request n takes the n-th time, and there is no luck.
 
     A run that has more requests than values stops with an error.
 
-    >>> Recorded([0.1, 0.3]).values[1]
-    0.3
+    Args:
+        values: the times, in seconds, in the order of requests.
+
+    Example:
+        >>> Recorded([0.1, 0.3]).values[1]
+        0.3
     """
 
     values: Annotated[Sequence[Seconds], Field(min_length=1), freeze_sequence]
+    _: KW_ONLY
     kind: Literal["recorded"] = "recorded"
 
     @property
@@ -227,4 +268,5 @@ class Recorded:
 Distribution = Annotated[
     Constant | Exponential | LogNormal | Gamma | Uniform | Pareto | Empirical | Recorded,
     Field(discriminator="kind"),
+    ShownAs("Distribution"),
 ]

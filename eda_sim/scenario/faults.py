@@ -6,7 +6,8 @@ of a link that says neither lasts for the whole run.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from dataclasses import KW_ONLY
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,27 +18,28 @@ from eda_sim.scenario.description import (
     Probability,
     Seconds,
     description,
-    freeze_sequence,
 )
 from eda_sim.scenario.distributions import Constant, Distribution
+from eda_sim.scenario.frozen import freeze_sequence
+from eda_sim.scenario.signature import ShownAs
 
 BROKER = "broker"  # how the sides of a link call the broker
 
 
 @description
 class Timed:
-    """What all faults share: when they happen, and that this is said in one way.
+    """What all faults share: when they happen, and that this is said in one way."""
 
-    The settings stand in each fault, which puts them in the order in which people give them.
-    """
+    _: KW_ONLY
+    at: Seconds | None = None
+    lasts: PositiveSeconds | None = None
+    mtbf: PositiveSeconds | None = None
+    mttr: PositiveSeconds | None = None
 
     @model_validator(mode="after")
-    def _when(self: Any) -> Any:
-        given = {
-            name: value
-            for name in ("at", "lasts", "mtbf", "mttr")
-            if (value := getattr(self, name)) is not None
-        }
+    def _when(self) -> Self:
+        times = {"at": self.at, "lasts": self.lasts, "mtbf": self.mtbf, "mttr": self.mttr}
+        given = {name: value for name, value in times.items() if value is not None}
         if set(given) not in self._may_be_given():
             said = ", ".join(f"{name}={value}" for name, value in given.items())
             raise ValueError(
@@ -62,40 +64,51 @@ class TimedOrAlways(Timed):
 
 @description
 class Outage(Timed):
-    """``instances`` copies of ``service`` are down (all of them, if not said).
+    """Copies of a service are down.
 
-    Attempts in progress on them die, calls are refused while no copy is up, and
-    deliveries wait.
+    Attempts in progress on them die, calls are refused while no copy is up, and deliveries wait.
 
-    >>> Outage("payment", at=300, lasts=60)  # all of it, from 300 s to 360 s
-    Outage('payment', at=300.0, lasts=60.0)
-    >>> Outage("payment", instances=1, mtbf=3600, mttr=30).mttr  # now and then, one copy
-    30.0
+    Args:
+        service: whose copies.
+        instances: how many of them; None: all.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
+
+    Example:
+        >>> Outage("payment", at=300, lasts=60)  # all of it, from 300 s to 360 s
+        Outage('payment', at=300.0, lasts=60.0)
+        >>> Outage("payment", instances=1, mtbf=3600, mttr=30).mttr  # now and then, one copy
+        30.0
     """
 
     service: Name
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
+    _: KW_ONLY
     instances: Count | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["outage"] = "outage"
 
 
 @description
 class Slowdown(Timed):
-    """Work that ``service`` starts meanwhile takes ``factor`` times as long.
+    """Work that a service starts meanwhile takes longer.
 
-    >>> Slowdown("payment", factor=10, at=300, lasts=60).factor
-    10.0
+    Args:
+        service: whose work.
+        factor: how many times as long.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
+
+    Example:
+        >>> Slowdown("payment", factor=10, at=300, lasts=60).factor
+        10.0
     """
 
     service: Name
     factor: Annotated[float, Field(gt=0)]
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
+    _: KW_ONLY
     kind: Literal["slowdown"] = "slowdown"
 
 
@@ -103,14 +116,17 @@ class Slowdown(Timed):
 class BrokerOutage(Timed):
     """The broker is down.
 
-    Publishers wait, fail or lose their message, as ``Broker.when_unreachable`` says; nothing
-    is dispatched; acknowledgements do not arrive, so what was being handled comes again.
+    Publishers wait, fail or lose their message, as ``Broker.when_unreachable`` says; nothing is
+    dispatched; acknowledgements do not arrive, so what was being handled comes again.
+
+    Args:
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
+    _: KW_ONLY
     kind: Literal["broker_outage"] = "broker_outage"
 
 
@@ -121,16 +137,20 @@ Side = Annotated[Sequence[Name], Field(min_length=1), freeze_sequence]
 class NetworkPartition(Timed):
     """Nothing passes between two sides of the network, in either direction.
 
-    A side is a list of services, sources of traffic and ``"broker"``. A call that cannot
-    pass is not refused: its caller hears nothing until its timeout.
+    A call that cannot pass is not refused: its caller hears nothing until its timeout.
+
+    Args:
+        side: services, sources of traffic and ``"broker"``.
+        other: those whom nothing reaches from there.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
     side: Side
     other: Side
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
+    _: KW_ONLY
     kind: Literal["network_partition"] = "network_partition"
 
     @model_validator(mode="after")
@@ -147,81 +167,111 @@ Between = Annotated[Sequence[Name], Field(min_length=2, max_length=2), freeze_se
 
 @description
 class Loss(TimedOrAlways):
-    """A message gets lost with ``probability`` on a link (on all links, if not said).
+    """A message gets lost on a link.
 
-    What a lost message means depends on who sent it: a call waits for its timeout, a
-    publisher waits, fails or loses it (``Broker.when_unreachable``), the broker delivers
-    again unless at most once, and a lost acknowledgement brings the message again.
+    What a lost message means depends on who sent it: a call waits for its timeout, a publisher
+    waits, fails or loses it (``Broker.when_unreachable``), the broker delivers again unless at
+    most once, and a lost acknowledgement brings the message again.
+
+    Args:
+        probability: of each message, a fraction.
+        between: the two ends of the link: services, sources of traffic or ``"broker"``; None: all
+            links.
+        at: when it begins, in seconds; with ``lasts``. Without any time it lasts for the whole run.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
     probability: Probability
+    _: KW_ONLY
     between: Between | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["loss"] = "loss"
 
 
 @description
 class Duplicates(TimedOrAlways):
-    """A call or a delivery arrives twice with ``probability`` on a link."""
+    """A call or a delivery arrives twice on a link.
+
+    Args:
+        probability: of each call and delivery, a fraction.
+        between: the two ends of the link: services, sources of traffic or ``"broker"``; None: all
+            links.
+        at: when it begins, in seconds; with ``lasts``. Without any time it lasts for the whole run.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
+    """
 
     probability: Probability
+    _: KW_ONLY
     between: Between | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["duplicates"] = "duplicates"
 
 
 @description
 class Reordering(TimedOrAlways):
-    """A call or a delivery is held up by ``delay`` with ``probability``: others overtake it."""
+    """A call or a delivery is held up on a link: others overtake it.
+
+    Args:
+        probability: of each call and delivery, a fraction.
+        delay: for how long, in seconds.
+        between: the two ends of the link: services, sources of traffic or ``"broker"``; None: all
+            links.
+        at: when it begins, in seconds; with ``lasts``. Without any time it lasts for the whole run.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
+    """
 
     probability: Probability
+    _: KW_ONLY
     delay: Distribution = Constant(1.0)
     between: Between | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["reordering"] = "reordering"
 
 
 @description
 class PoisonMessages(Timed):
-    """Of the requests that start meanwhile, ``probability`` fail for good at a work of ``service``.
+    """Requests that start meanwhile fail for good at a work of a service.
 
-    Which work: the one with ``label``, or all of them.
+    Args:
+        service: whose work.
+        probability: of each request, a fraction.
+        label: which work of the service; None: all of it.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
     service: Name
     probability: Probability
+    _: KW_ONLY
     label: Name | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["poison_messages"] = "poison_messages"
 
 
 @description
 class BadDeployment(Timed):
-    """Work that ``service`` starts meanwhile fails with ``probability``, until the rollback.
+    """Work that a service starts meanwhile fails, until the rollback.
 
-    The failures are transient: they may not meet another try. ``label`` narrows it to one
-    work.
+    The failures are transient: they may not meet another try.
+
+    Args:
+        service: whose work.
+        probability: of each attempt, a fraction.
+        label: which work of the service; None: all of it.
+        at: when it begins, in seconds; with ``lasts``.
+        lasts: for how many seconds.
+        mtbf: mean time without it, in seconds; with ``mttr``, at random instead of ``at``.
+        mttr: mean time until it is over, in seconds.
     """
 
     service: Name
     probability: Probability
+    _: KW_ONLY
     label: Name | None = None
-    at: Seconds | None = None
-    lasts: PositiveSeconds | None = None
-    mtbf: PositiveSeconds | None = None
-    mttr: PositiveSeconds | None = None
     kind: Literal["bad_deployment"] = "bad_deployment"
 
 
@@ -239,6 +289,7 @@ Fault = Annotated[
     | PoisonMessages
     | BadDeployment,
     Field(discriminator="kind"),
+    ShownAs("Fault"),
 ]
 
 

@@ -5,11 +5,11 @@ author decided; a handler that is only a list of steps is written as that list.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
-from eda_sim.scenario.description import is_default
 from eda_sim.scenario.service import Handler
+from eda_sim.scenario.settings import decisions
 
 
 def to_plain(value: Any) -> Any:
@@ -22,11 +22,9 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Handler) and value.delivery is None:
         return to_plain(value.steps)
     if is_dataclass(value):
-        return {
-            field.name: to_plain(getattr(value, field.name))
-            for field in sorted(fields(value), key=lambda field: field.name != "kind")
-            if field.name == "kind" or not is_default(field, getattr(value, field.name))
-        }
+        kind = {"kind": value.kind} if hasattr(value, "kind") else {}
+        decided = {field.name: getattr(value, field.name) for field in decisions(value)}
+        return kind | {name: to_plain(setting) for name, setting in decided.items()}
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,17 +1,23 @@
 """Sending dead letters back to be handled."""
 
+from dataclasses import KW_ONLY
+
 from eda_sim.scenario.description import Name, PositiveRate, Seconds, description
 
 
 @description
 class Redrive:
-    """At ``at`` seconds, what is in the dead-letter queue of ``service`` is handled again.
+    """What is in the dead-letter queue of a service is handled again, its attempts counted anew.
 
-    ``rate`` limits how many deliveries a second go back (all at once, if not said) and
-    ``message`` which ones. Attempts are counted anew.
+    Args:
+        service: whose dead letters.
+        at: when, in seconds.
+        rate: how many go back a second; None: all at once.
+        message: which message name; None: all of them.
     """
 
     service: Name
     at: Seconds
+    _: KW_ONLY
     rate: PositiveRate | None = None
     message: Name | None = None

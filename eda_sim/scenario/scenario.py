@@ -4,38 +4,28 @@ A scenario is data. It holds no callbacks and no state, two equal scenarios run
 alike, and nothing that simulates, measures or draws ever writes into it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import TypeAdapter, ValidationError, model_validator
 from yaml import YAMLError
 
 from eda_sim.errors import InvalidInput
-from eda_sim.scenario.broker import Broker
+from eda_sim.later.networkx import networkx
 from eda_sim.scenario.change import changed
 from eda_sim.scenario.checks import check
-from eda_sim.scenario.description import (
-    Name,
-    PositiveSeconds,
-    Seconds,
-    description,
-    explain,
-    freeze_sequence,
-)
-from eda_sim.scenario.diagram import as_mermaid, as_text
-from eda_sim.scenario.distributions import Constant, Distribution
-from eda_sim.scenario.faults import Fault
+from eda_sim.scenario.description import description
+from eda_sim.scenario.diagram import as_text, flowchart, graph
+from eda_sim.scenario.explain import explain
+from eda_sim.scenario.parts import Parts
 from eda_sim.scenario.plain import to_plain
-from eda_sim.scenario.redrive import Redrive
-from eda_sim.scenario.service import Service
-from eda_sim.scenario.traffic import Traffic
 from eda_sim.scenario.yaml_text import dump, load
 
 
 @description
-class Scenario:
+class Scenario(Parts):
     """A system and what happens to it.
 
     Args:
@@ -64,25 +54,10 @@ class Scenario:
         2
     """
 
-    name: Name
-    traffic: Annotated[Sequence[Traffic], Field(min_length=1), freeze_sequence]
-    services: Annotated[Sequence[Service], freeze_sequence]
-    broker: Broker | None = None
-    network: Distribution = Constant(0.0)
-    faults: Annotated[Sequence[Fault], freeze_sequence] = ()
-    redrives: Annotated[Sequence[Redrive], freeze_sequence] = ()
-    duration: PositiveSeconds = 600.0
-    warmup: Seconds = 0.0
-    drain: Seconds = 600.0
-
     @model_validator(mode="after")
     def _checked(self) -> "Scenario":
         check(self)
         return self
-
-    def service(self, name: str) -> Service:
-        """Return the service called ``name``; raises ``KeyError`` if there is none."""
-        return {service.name: service for service in self.services}[name]
 
     # -- changed copies ----------------------------------------------------------
 
@@ -161,15 +136,27 @@ class Scenario:
 
     # -- how it shows itself -----------------------------------------------------
 
+    def graph(self) -> "networkx.MultiDiGraph[str]":
+        """Return the system as a directed graph; to count coupling, count its edges.
+
+        Nodes have a ``kind``: ``source``, ``service`` or ``topic``. Edges have a ``kind``
+        (``call``, ``send``, ``publish`` or ``subscribe``) and the name of their ``message``.
+
+        >>> from eda_sim.catalog import order_chain
+        >>> sorted(order_chain().graph().successors("orders"))
+        ['analytics', 'email', 'inventory', 'payment']
+        """
+        return graph(self)
+
     def to_mermaid(self) -> str:
         """Return the diagram as Mermaid text, which many editors and sites draw."""
-        return as_mermaid(self)
+        return flowchart(self)
 
     def __str__(self) -> str:
         return as_text(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/plain": as_text(self), "text/vnd.mermaid": as_mermaid(self)}
+        return {"text/plain": as_text(self), "text/vnd.mermaid": flowchart(self)}
 
 
 def _adapter() -> TypeAdapter[Scenario]:

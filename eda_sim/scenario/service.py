@@ -1,7 +1,7 @@
 """A named program: its copies, its threads and what it does with each message."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import KW_ONLY, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -9,15 +9,13 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.description import (
     Count,
-    FrozenDict,
     Name,
     PositiveRate,
     PositiveSeconds,
     Seconds,
     description,
-    freeze_mapping,
-    freeze_sequence,
 )
+from eda_sim.scenario.frozen import FrozenDict, freeze_mapping, freeze_sequence
 from eda_sim.scenario.steps import Step
 
 
@@ -25,14 +23,19 @@ from eda_sim.scenario.steps import Step
 class Handler:
     """What a service does with one message name, where that needs a policy of its own.
 
-    ``delivery`` overrides the broker's default for this subscriber.
+    Args:
+        steps: what is done, one after the other.
+        delivery: how the broker delivers to this subscriber; None: as the broker's default says.
 
-    >>> from eda_sim import Constant, Retry, Work
-    >>> Handler([Work(Constant(0.05), "send mail")], DeliveryPolicy(retry=Retry(max_attempts=2)))
-    Handler((Work(Constant(0.05), 'send mail'),), delivery=DeliveryPolicy(retry=Retry(max_attempts=2)))
+    Example:
+        >>> from eda_sim import Constant, Retry, Work
+        >>> twice = DeliveryPolicy(retry=Retry(max_attempts=2))
+        >>> Handler([Work(Constant(0.05), "send mail")], delivery=twice).delivery.retry
+        Retry(max_attempts=2)
     """
 
     steps: Annotated[Sequence[Step], freeze_sequence]
+    _: KW_ONLY
     delivery: DeliveryPolicy | None = None
 
 
@@ -64,25 +67,39 @@ else:
 
 @description
 class RateLimit:
-    """A token bucket: ``rate`` calls a second, and up to ``burst`` at once."""
+    """A token bucket: calls beyond it are rejected.
+
+    Args:
+        rate: calls a second.
+        burst: how many calls may come at once.
+    """
 
     rate: PositiveRate
+    _: KW_ONLY
     burst: Count = 1
 
 
 @description
 class Autoscale:
-    """The number of instances follows the load, between ``least`` and ``most``.
+    """The number of instances follows the load.
 
-    Every ``every`` seconds the load of an instance is measured ``by`` its ``utilisation`` (the
-    fraction of its workers that are busy) or its ``backlog`` (how many jobs wait for it), and
-    as many instances are wanted as bring it to ``target``: ceil(instances x load / target),
-    as Kubernetes' horizontal autoscaler does. A new instance needs ``start_delay`` seconds to
-    come up; one that is not wanted finishes what it is doing.
+    As many instances are wanted as bring the load of each to the target: ceil(instances x load /
+    target), as Kubernetes' horizontal autoscaler does. One that is not wanted finishes what it is
+    doing.
+
+    Args:
+        most: how many instances there may be.
+        target: the load wanted: a fraction by ``utilisation``, a number of jobs by ``backlog``.
+        by: how the load of an instance is measured: ``utilisation`` is the fraction of its workers
+            that are busy, ``backlog`` how many jobs wait for it.
+        least: how many instances there are at least.
+        every: how often the load is measured, in seconds.
+        start_delay: how long a new instance needs to come up, in seconds.
     """
 
     most: Count
     target: PositiveRate
+    _: KW_ONLY
     by: Literal["utilisation", "backlog"] = "utilisation"
     least: Count = 1
     every: PositiveSeconds = 15.0
@@ -101,20 +118,27 @@ class Autoscale:
 
 @description
 class Service:
-    """``instances`` copies, each with ``workers`` threads, one queue before them all.
+    """A named program: copies with threads, one queue before them all.
 
-    ``inbox`` bounds the calls that wait; one more is rejected at once. ``on`` maps
-    a command or event name to a list of steps, or to a ``Handler``. ``rate_limit`` rejects
-    calls beyond a rate; ``shed_after`` rejects calls while the one that has waited longest
-    has waited for more than so many seconds. ``autoscale`` lets the number of instances
-    follow the load, from ``instances`` on.
+    Args:
+        name: by which others know it.
+        instances: how many copies there are; with ``autoscale``, at the start.
+        workers: how many threads each copy has.
+        inbox: how many calls may wait, one more is rejected at once; None: without bound.
+        rate_limit: rejects calls beyond a rate; None: none.
+        shed_after: rejects calls while the one that has waited longest has waited for more than so
+            many seconds; None: never.
+        autoscale: lets the number of instances follow the load; None: it stays.
+        on: what is done with each command or event, by name: a list of steps, or a ``Handler``.
 
-    >>> from eda_sim import Constant, Work
-    >>> Service("email", on={"OrderPlaced": [Work(Constant(0.05), "send mail")]}).workers
-    1
+    Example:
+        >>> from eda_sim import Constant, Work
+        >>> Service("email", on={"OrderPlaced": [Work(Constant(0.05), "send mail")]}).workers
+        1
     """
 
     name: Name
+    _: KW_ONLY
     instances: Count = 1
     workers: Count = 1
     inbox: Annotated[int, Field(ge=0)] | None = None

@@ -5,7 +5,7 @@ publish until the broker has accepted; ``Parallel`` and ``Branch`` hold steps.
 """
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import KW_ONLY, field
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -13,35 +13,37 @@ from pydantic import Field, model_validator
 from eda_sim.scenario.delivery import CircuitBreaker, Retry
 from eda_sim.scenario.description import (
     Count,
-    FrozenDict,
     Name,
-    PlainData,
     PositiveSeconds,
     Probability,
     complete,
     description,
-    freeze_sequence,
 )
 from eda_sim.scenario.distributions import Distribution
+from eda_sim.scenario.frozen import FrozenDict, PlainData, freeze_sequence
+from eda_sim.scenario.signature import ShownAs
 
 
 @description
 class Work:
-    """Hold the worker for a drawn ``duration`` (seconds), then perhaps fail.
+    """Hold the worker for a drawn time, then perhaps fail. Completed work is an effect.
 
-    ``transient`` is the probability of a failure that another try may not meet,
-    drawn for each attempt; ``permanent`` that of one which every try meets (a
-    poison message), drawn once for each request. Completed work is an effect,
-    known by its ``label``: give the same work the same label in every
-    architecture, and it has the same luck there.
+    Args:
+        duration: how long, in seconds.
+        label: what the work is called; the same label has the same luck in every architecture.
+        transient: probability, drawn for each attempt, of a failure that another try may not meet.
+        permanent: probability, drawn once for each request, of a failure that every try meets (a
+            poison message).
 
-    >>> from eda_sim import LogNormal, ms
-    >>> Work(LogNormal(60 * ms, cv=0.5), "charge card", transient=0.01)
-    Work(LogNormal(0.06, cv=0.5), 'charge card', transient=0.01)
+    Example:
+        >>> from eda_sim import LogNormal, ms
+        >>> Work(LogNormal(60 * ms, cv=0.5), "charge card", transient=0.01)
+        Work(LogNormal(0.06, cv=0.5), 'charge card', transient=0.01)
     """
 
     duration: Distribution
     label: Name
+    _: KW_ONLY
     transient: Probability = 0.0
     permanent: Probability = 0.0
     kind: Literal["work"] = "work"
@@ -49,19 +51,26 @@ class Work:
 
 @description
 class Call:
-    """Call the one handler of ``command`` and hold the worker until the reply.
+    """Call the one handler of a command and hold the worker until the reply.
 
-    After ``timeout`` seconds the caller gives up, though the callee still does the
-    work. ``retry`` repeats a failed or timed-out call; ``breaker`` protects it;
-    ``bulkhead`` limits how many such calls the caller has under way at once (one more is
-    rejected). With ``propagate_deadline`` the timeout travels with the call: what nobody waits for
-    any more is not begun, and calls on its behalf wait no longer than that.
+    Args:
+        command: what is to be done, imperative.
+        timeout: seconds until the caller gives up, though the callee still does the work; None:
+            never.
+        retry: when a failed or timed-out call is repeated; None: never.
+        breaker: stops calling who keeps failing; None: none.
+        bulkhead: how many such calls the caller may have under way at once, one more is rejected;
+            None: without bound.
+        propagate_deadline: whether the timeout travels with the call: what nobody waits for any
+            more is not begun, and calls on its behalf wait no longer than that.
 
-    >>> Call("ProcessPayment", timeout=2.0, retry=Retry(max_attempts=2))
-    Call('ProcessPayment', timeout=2.0, retry=Retry(max_attempts=2))
+    Example:
+        >>> Call("ProcessPayment", timeout=2.0, retry=Retry(max_attempts=2))
+        Call('ProcessPayment', timeout=2.0, retry=Retry(max_attempts=2))
     """
 
     command: Name
+    _: KW_ONLY
     timeout: PositiveSeconds | None = None
     retry: Retry | None = None
     breaker: CircuitBreaker | None = None
@@ -80,13 +89,18 @@ class Call:
 
 @description
 class Send:
-    """Send ``command`` through the broker to its one handler; go on once it is accepted.
+    """Send a command through the broker to its one handler; go on once it is accepted.
 
-    >>> Send("SendConfirmation").command
-    'SendConfirmation'
+    Args:
+        command: what is to be done, imperative.
+
+    Example:
+        >>> Send("SendConfirmation").command
+        'SendConfirmation'
     """
 
     command: Name
+    _: KW_ONLY
     kind: Literal["send"] = "send"
 
 
@@ -94,25 +108,36 @@ class Send:
 class Outbox:
     """Where an event waits that was written together with the work before it.
 
-    A relay looks every ``poll`` seconds and publishes up to ``batch`` events, as long as an
-    instance of the service is up. A crash loses none, and each is later by the wait.
+    A relay publishes them, as long as an instance of the service is up. A crash loses none, and
+    each is later by the wait.
+
+    Args:
+        poll: how often the relay looks, in seconds.
+        batch: how many events it publishes at a time, at most.
     """
 
+    _: KW_ONLY
     poll: PositiveSeconds = 1.0
     batch: Count = 100
 
 
 @description
 class Publish:
-    """Publish ``event`` through the broker to every subscriber; go on once it is accepted.
+    """Publish an event through the broker to every subscriber; go on once it is accepted.
 
-    ``data`` (texts, numbers, lists, mappings) and ``version`` are what its envelope carries.
+    Args:
+        event: what has happened, in the past tense.
+        data: what its envelope carries: texts, numbers, lists, mappings.
+        version: of the event's schema.
+        outbox: where it waits until a relay publishes it; None: it is published at once.
 
-    >>> Publish("OrderPlaced", {"currency": "EUR"}, version=2)
-    Publish('OrderPlaced', data={'currency': 'EUR'}, version=2)
+    Example:
+        >>> Publish("OrderPlaced", data={"currency": "EUR"}, version=2)
+        Publish('OrderPlaced', data={'currency': 'EUR'}, version=2)
     """
 
     event: Name
+    _: KW_ONLY
     data: PlainData = field(default_factory=FrozenDict)
     version: Count = 1
     outbox: Outbox | None = None
@@ -121,34 +146,49 @@ class Publish:
 
 @description
 class Parallel:
-    """Do the ``steps`` side by side; done when all are.
+    """Do steps side by side; done when all are.
 
-    >>> Parallel([Call("ReserveItems"), Call("ProcessPayment")])
-    Parallel((Call('ReserveItems'), Call('ProcessPayment')))
+    Args:
+        steps: what is done.
+
+    Example:
+        >>> Parallel([Call("ReserveItems"), Call("ProcessPayment")])
+        Parallel((Call('ReserveItems'), Call('ProcessPayment')))
     """
 
     steps: Annotated[Sequence["Step"], Field(min_length=1), freeze_sequence]
+    _: KW_ONLY
     kind: Literal["parallel"] = "parallel"
 
 
 @description
 class Branch:
-    """A business decision, drawn for each request: ``then`` with ``probability``.
+    """A business decision, drawn for each request.
 
-    A ``label`` gives the decision the same luck in every architecture.
+    Args:
+        probability: of ``then``, a fraction.
+        then: the steps done with that probability.
+        otherwise: the steps done without.
+        label: what the decision is called; the same label has the same luck in every architecture.
 
-    >>> Branch(0.2, then=[Send("CheckForFraud")], label="looks odd").otherwise
-    ()
+    Example:
+        >>> Branch(0.2, then=[Send("CheckForFraud")], label="looks odd").otherwise
+        ()
     """
 
     probability: Probability
     then: Annotated[Sequence["Step"], freeze_sequence]
+    _: KW_ONLY
     otherwise: Annotated[Sequence["Step"], freeze_sequence] = ()
     label: Name = "branch"
     kind: Literal["branch"] = "branch"
 
 
-Step = Annotated[Work | Call | Send | Publish | Parallel | Branch, Field(discriminator="kind")]
+Step = Annotated[
+    Work | Call | Send | Publish | Parallel | Branch,
+    Field(discriminator="kind"),
+    ShownAs("Step"),
+]
 
 AnyStep = Work | Call | Send | Publish | Parallel | Branch
 

@@ -9,6 +9,7 @@ So a changed rate rescales the same luck, and no gap is ever thrown away.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from math import cos, pi, sin
@@ -23,20 +24,26 @@ from eda_sim.scenario.description import (
     PositiveSeconds,
     Seconds,
     description,
-    freeze_sequence,
 )
+from eda_sim.scenario.frozen import freeze_sequence
+from eda_sim.scenario.signature import ShownAs
 from eda_sim.scenario.steps import Call, Publish, Send
 
 
 @description
 class Poisson:
-    """Independent clients: ``rate`` requests a second on average, memoryless.
+    """Independent clients, memoryless.
 
-    >>> list(Poisson(rate=4).moments(iter([1.0, 0.5, 2.0])))
-    [0.25, 0.375, 0.875]
+    Args:
+        rate: requests a second, on average.
+
+    Example:
+        >>> list(Poisson(rate=4).moments(iter([1.0, 0.5, 2.0])))
+        [0.25, 0.375, 0.875]
     """
 
     rate: PositiveRate
+    _: KW_ONLY
     kind: Literal["poisson"] = "poisson"
 
     def moments(self, gaps: Iterator[float]) -> Iterator[float]:
@@ -46,14 +53,19 @@ class Poisson:
 
 @description
 class Regular:
-    """A metronome: ``rate`` requests a second, evenly spaced, the first at 0.
+    """A metronome: evenly spaced requests, the first at 0.
 
-    >>> from itertools import islice, repeat
-    >>> list(islice(Regular(rate=4).moments(repeat(1.0)), 3))
-    [0.0, 0.25, 0.5]
+    Args:
+        rate: requests a second.
+
+    Example:
+        >>> from itertools import islice, repeat
+        >>> list(islice(Regular(rate=4).moments(repeat(1.0)), 3))
+        [0.0, 0.25, 0.5]
     """
 
     rate: PositiveRate
+    _: KW_ONLY
     kind: Literal["regular"] = "regular"
 
     def moments(self, gaps: Iterator[float]) -> Iterator[float]:
@@ -63,16 +75,20 @@ class Regular:
 
 @description
 class Bursts:
-    """``rate`` requests a second on average, ``size`` of them at the same instant.
+    """Several requests at the same instant; the bursts come as a Poisson process.
 
-    The bursts themselves come as a Poisson process.
+    Args:
+        rate: requests a second, on average.
+        size: requests in each burst.
 
-    >>> list(Bursts(rate=4, size=2).moments(iter([1.0, 2.0])))
-    [0.5, 0.5, 1.5, 1.5]
+    Example:
+        >>> list(Bursts(rate=4, size=2).moments(iter([1.0, 2.0])))
+        [0.5, 0.5, 1.5, 1.5]
     """
 
     rate: PositiveRate
     size: Count
+    _: KW_ONLY
     kind: Literal["bursts"] = "bursts"
 
     def moments(self, gaps: Iterator[float]) -> Iterator[float]:
@@ -84,17 +100,22 @@ class Bursts:
 
 @description
 class Diurnal:
-    """A daily rhythm: a sine from a trough at time 0 to ``peak_rate`` half a period later.
+    """A daily rhythm: a sine from a trough at time 0 to its peak half a period later.
 
-    ``mean_rate`` and ``peak_rate`` in requests a second, ``period`` in seconds.
+    Args:
+        mean_rate: requests a second, on average.
+        peak_rate: requests a second at the peak, at most twice ``mean_rate``.
+        period: from trough to trough, in seconds.
 
-    >>> Diurnal(mean_rate=10, peak_rate=18, period=86400).rate_at(43200)
-    18.0
+    Example:
+        >>> Diurnal(mean_rate=10, peak_rate=18, period=86400).rate_at(43200)
+        18.0
     """
 
     mean_rate: PositiveRate
     peak_rate: PositiveRate
     period: PositiveSeconds
+    _: KW_ONLY
     kind: Literal["diurnal"] = "diurnal"
 
     @model_validator(mode="after")
@@ -136,16 +157,24 @@ class Diurnal:
 
 @description
 class Spike:
-    """``rate`` requests a second, and ``factor`` times as many from ``at`` on for ``lasts`` s.
+    """A usual rate, and for a while a multiple of it.
 
-    >>> list(Spike(rate=1, at=2, lasts=1, factor=4).moments(iter([1.0, 1.0, 2.0, 2.0, 1.0])))
-    [1.0, 2.0, 2.5, 3.0, 4.0]
+    Args:
+        rate: the usual rate, in requests a second.
+        at: when the spike begins, in seconds.
+        lasts: for how many seconds.
+        factor: how many times the usual rate it is then.
+
+    Example:
+        >>> list(Spike(rate=1, at=2, lasts=1, factor=4).moments(iter([1.0, 1.0, 2.0, 2.0, 1.0])))
+        [1.0, 2.0, 2.5, 3.0, 4.0]
     """
 
     rate: PositiveRate
     at: Seconds
     lasts: PositiveSeconds
     factor: PositiveRate
+    _: KW_ONLY
     kind: Literal["spike"] = "spike"
 
     def moments(self, gaps: Iterator[float]) -> Iterator[float]:
@@ -163,13 +192,18 @@ class Spike:
 
 @description
 class Trace:
-    """Requests at the given ``times`` (seconds, ascending), as measured somewhere.
+    """Requests at given times, as measured somewhere.
 
-    >>> Trace([0.1, 0.1, 7.5]).times
-    (0.1, 0.1, 7.5)
+    Args:
+        times: when each comes, in seconds, ascending.
+
+    Example:
+        >>> Trace([0.1, 0.1, 7.5]).times
+        (0.1, 0.1, 7.5)
     """
 
     times: Annotated[Sequence[Seconds], freeze_sequence]
+    _: KW_ONLY
     kind: Literal["trace"] = "trace"
 
     @field_validator("times")
@@ -186,19 +220,26 @@ class Trace:
 
 
 Arrivals = Annotated[
-    Poisson | Regular | Bursts | Diurnal | Spike | Trace, Field(discriminator="kind")
+    Poisson | Regular | Bursts | Diurnal | Spike | Trace,
+    Field(discriminator="kind"),
+    ShownAs("Arrivals"),
 ]
 
 
 @description
 class UniformKeys:
-    """``n`` aggregates (customers, products), equally popular.
+    """Aggregates (customers, products), equally popular.
 
-    >>> UniformKeys(10).key(0.37)
-    3
+    Args:
+        n: how many there are.
+
+    Example:
+        >>> UniformKeys(10).key(0.37)
+        3
     """
 
     n: Count
+    _: KW_ONLY
     kind: Literal["uniform_keys"] = "uniform_keys"
 
     def key(self, u: float) -> int:
@@ -208,13 +249,19 @@ class UniformKeys:
 
 @description
 class ZipfKeys:
-    """``n`` aggregates, the k-th most popular with weight ``1 / k**s``: a few are hot.
+    """Aggregates (customers, products), of which a few are hot.
 
-    >>> ZipfKeys(n=3, s=1.0).key(0.5)  # weights 1, 1/2, 1/3: the first has 6/11
-    0
+    Args:
+        n: how many there are.
+        s: how steep: the k-th most popular has weight ``1 / k**s``; 0 makes all alike.
+
+    Example:
+        >>> ZipfKeys(n=3, s=1.0).key(0.5)  # weights 1, 1/2, 1/3: the first has 6/11
+        0
     """
 
     n: Count
+    _: KW_ONLY
     s: Annotated[float, Field(ge=0)] = 1.0
     kind: Literal["zipf_keys"] = "zipf_keys"
 
@@ -229,7 +276,7 @@ def _zipf_weights(n: int, s: float) -> tuple[float, ...]:
     return tuple(accumulate(1 / k**s for k in range(1, n + 1)))
 
 
-Keys = Annotated[UniformKeys | ZipfKeys, Field(discriminator="kind")]
+Keys = Annotated[UniformKeys | ZipfKeys, Field(discriminator="kind"), ShownAs("Keys")]
 
 ClientStep = Annotated[Call | Send | Publish, Field(discriminator="kind")]
 
@@ -238,16 +285,20 @@ ClientStep = Annotated[Call | Send | Publish, Field(discriminator="kind")]
 class Traffic:
     """A source of requests: clients that call, send or publish.
 
-    ``message`` is what each request does and ``arrivals`` when. ``keys`` draws the
-    aggregate that a request is about; without it, each request is its own. ``name``
-    identifies the source's luck: give the same name in two scenarios and the
-    same requests come to both.
+    Args:
+        message: what each request does.
+        arrivals: when requests come.
+        keys: draws the aggregate that a request is about; None: each request is its own.
+        name: of the source and its luck: give the same name in two scenarios and the same requests
+            come to both.
 
-    >>> Traffic(Call("PlaceOrder"), Poisson(rate=40), keys=UniformKeys(1000), name="customers")
-    Traffic(Call('PlaceOrder'), Poisson(40.0), keys=UniformKeys(1000), name='customers')
+    Example:
+        >>> Traffic(Call("PlaceOrder"), Poisson(rate=40), keys=UniformKeys(1000), name="customers")
+        Traffic(Call('PlaceOrder'), Poisson(40.0), keys=UniformKeys(1000), name='customers')
     """
 
     message: ClientStep
     arrivals: Arrivals
+    _: KW_ONLY
     keys: Keys | None = None
     name: Name = "clients"

@@ -5,13 +5,14 @@ reaches the picture's edge never did. The curves are moved down for the rows, so
 nothing of them is hidden.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from math import isnan
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.transforms import ScaledTranslation
 
+from eda_sim.later.matplotlib import Axes, ScaledTranslation
 from eda_sim.results.alerts import Rules, checked
 from eda_sim.results.run import Run
 from eda_sim.results.words import count_text, seconds_text

@@ -1,86 +1,62 @@
 """What all pictures share: their Axes and Figures, titles, legends and time axes.
 
 A picture that makes its own figure makes it with pyplot, so a notebook shows it
-at the end of its cell. It must not be shown once more as the cell's value: there
-an Axes prints its description, and a Figure that has been shown is closed.
+at the end of its cell.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from io import BytesIO
 from itertools import accumulate, pairwise
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
-from matplotlib.transforms import ScaledTranslation
-
+from eda_sim.later import Later
+from eda_sim.later.matplotlib import (
+    Artist,
+    Axes,
+    Axis,
+    Figure,
+    FontProperties,
+    FuncFormatter,
+    MaxNLocator,
+    MultipleLocator,
+    ScaledTranslation,
+    SubplotSpec,
+    plt,
+    text_to_path,
+)
 from eda_sim.results.words import number_text, seconds_text
-from eda_sim.views.description import own_words, written
 from eda_sim.views.style import LARGE, NORMAL, PALE, SMALL
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axis import Axis
+    from eda_sim.views import picture
+else:  # its classes are matplotlib's
+    picture = Later("eda_sim.views.picture")
 
 LEGEND_BELOW = 54.0  # points under the Axes: beneath the ticks and the label of x
 _HANDLE = 1.0  # inches, of a legend's handle and the gaps beside it
 _EDGE = 0.1  # inches around a diagram
 _LEAST_WIDTH = 7.0  # inches, of a diagram
-_DESCRIPTION_WIDTH = 96  # characters a line in a notebook's output
 
 
-def _in_lines(words: str) -> str:
-    return "\n".join(fill(line, _DESCRIPTION_WIDTH) for line in words.splitlines())
-
-
-class PictureAxes(Axes):
-    """Axes that say what they show."""
-
-    def __repr__(self) -> str:
-        words = written(self)
-        return super().__repr__() if words is None else _in_lines(words)
-
-
-class Picture(Figure):
-    """A Figure that says what it shows, and that a notebook does not show twice."""
-
-    def __repr__(self) -> str:
-        words = written(self)
-        return super().__repr__() if words is None else _in_lines(words)
-
-    def _ipython_display_(self) -> None:
-        """Show the picture, and beneath it the words that it has as a whole.
-
-        Then it is closed: what pyplot still holds, a notebook shows at the end of the cell.
-        """
-        from IPython.display import Image, display
-
-        png = BytesIO()
-        self.savefig(png, format="png")
-        display(Image(data=png.getvalue()))  # type: ignore[no-untyped-call]
-        plt.close(self)
-        if (words := own_words(self)) is not None:
-            display({"text/plain": _in_lines(words)}, raw=True)  # type: ignore[no-untyped-call]
-
-
-def new_figure(width: float, height: float) -> Picture:
+def new_figure(width: float, height: float) -> picture.Picture:
     """Return a new figure, its size in inches."""
-    figure = plt.figure(figsize=(width, height), layout="constrained", FigureClass=Picture)
-    assert isinstance(figure, Picture)
+    figure = plt.figure(figsize=(width, height), layout="constrained", FigureClass=picture.Picture)
+    assert isinstance(figure, picture.Picture)
     return figure
+
+
+def part_of(figure: Figure, place: SubplotSpec) -> Axes:
+    """Return Axes at one place of a figure's grid."""
+    return figure.add_subplot(place, axes_class=picture.PictureAxes)
 
 
 def axes_for(ax: Axes | None, width: float = 10.0, height: float = 5.6) -> Axes:
     """Return ``ax``, or the Axes of a new figure, its size in inches."""
     if ax is None:
-        return new_figure(width, height).add_subplot(axes_class=PictureAxes)
+        return new_figure(width, height).add_subplot(axes_class=picture.PictureAxes)
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=SMALL)
     for axis in (ax.xaxis, ax.yaxis):
@@ -94,9 +70,9 @@ def diagram_axes(ax: Axes | None, width: float, height: float, title: str) -> Ax
         width = max(width, _LEAST_WIDTH)
         above = len(in_lines(title, width).splitlines()) * LARGE * 1.25 / 72 + 0.2
         across, up = width + 2 * _EDGE, height + above + _EDGE
-        figure = plt.figure(figsize=(across, up), FigureClass=Picture)
+        figure = plt.figure(figsize=(across, up), FigureClass=picture.Picture)
         place = (_EDGE / across, _EDGE / up, width / across, height / up)
-        ax = figure.add_axes(place, axes_class=PictureAxes)
+        ax = figure.add_axes(place, axes_class=picture.PictureAxes)
     ax.set_axis_off()
     put_title(ax, title)
     return ax
@@ -118,10 +94,7 @@ def panels(
         ]  # fmt: skip
     figure = new_figure(*size)
     places = figure.add_gridspec(rows, columns, **grid)
-    return figure, [
-        [figure.add_subplot(places[r, c], axes_class=PictureAxes) for c in range(columns)]
-        for r in range(rows)
-    ]
+    return figure, [[part_of(figure, places[r, c]) for c in range(columns)] for r in range(rows)]
 
 
 def size_of(ax: Axes) -> tuple[float, float]:
@@ -161,7 +134,7 @@ def put_title(ax: Axes, text: str, rows_above: int = 0) -> None:
 
 
 def put_legend(
-    ax: Axes, handles: Sequence["Artist"], labels: Sequence[str], *, below: float, columns: int
+    ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, below: float, columns: int
 ) -> None:
     """Put the legend outside, ``below`` points under the Axes, in ``columns`` if they fit."""
     columns = columns_for(labels, size_of(ax)[0], columns)
@@ -198,12 +171,12 @@ def quiet_grid(ax: Axes, axis: Any = "both") -> None:
     ax.grid(visible=True, axis=axis, color=PALE, linewidth=1.0)
 
 
-def seconds_on(axis: "Axis") -> None:
+def seconds_on(axis: Axis) -> None:
     """Label an axis in seconds with the unit that fits each tick."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: seconds_text(value)))
 
 
-def counts_on(axis: "Axis") -> None:
+def counts_on(axis: Axis) -> None:
     """Label an axis of counts with thousands apart."""
     axis.set_major_locator(MaxNLocator(6, integer=True))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value)))

@@ -6,24 +6,21 @@ marker is full. Two intervals on the left may overlap while the one on the right
 leaves zero far behind: the luck that both share cancels out of the difference.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from math import isnan
 from textwrap import fill
 from typing import TYPE_CHECKING, NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
-
 from eda_sim.errors import InvalidInput
+from eda_sim.later.matplotlib import Axes, Axis, Figure, FuncFormatter, MaxNLocator
 from eda_sim.results.words import count_text, number_text, seconds_text, share_text
 from eda_sim.views.canvas import in_lines, panels
 from eda_sim.views.description import attach
 from eda_sim.views.style import INK, LARGE, NORMAL, PALE, QUIET, SMALL, Look, looks, styled
 
 if TYPE_CHECKING:
-    from matplotlib.axis import Axis
-
     from eda_sim.experiments.compare import Comparison
 
 METRICS = (
@@ -45,7 +42,7 @@ class _Row(NamedTuple):
 
 
 def draw_comparison(
-    comparison: "Comparison",
+    comparison: Comparison,
     metrics: str | Sequence[str] | None = None,
     ax: Axes | None = None,
     *,
@@ -108,7 +105,7 @@ def _row(name: str, value: float, half_width: float, look: Look) -> _Row:
     return _Row(name, float(value), float(half_width), look, True)
 
 
-def _difference(of: "object", name: str, first: str, look: Look) -> _Row:
+def _difference(of: object, name: str, first: str, look: Look) -> _Row:
     value, half_width = float(of["difference"]), float(of["half_width"])  # type: ignore[index]
     full = bool(of["excludes_zero"])  # type: ignore[index]
     return _Row(f"{name} − {first}", value, half_width, look, full)
@@ -147,7 +144,7 @@ def _draw_rows(ax: Axes, label: str, rows: Sequence[_Row], difference_of: str = 
                  color=QUIET if difference_of else INK)  # fmt: skip
 
 
-def _units_on(axis: "Axis", metric: str, sign: bool) -> None:
+def _units_on(axis: Axis, metric: str, sign: bool) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: _text(metric, value, points=sign)))
     axis.set_label_text("")
 
@@ -186,7 +183,7 @@ def _estimate(metric: str, row: _Row, *, sign: bool) -> str:
 
 
 def _finding(
-    comparison: "Comparison", metric: str, differences: "object", first: str, others: Sequence[str]
+    comparison: Comparison, metric: str, differences: object, first: str, others: Sequence[str]
 ) -> str:
     """Say what the other architectures change, in the first metric."""
     if not others:

@@ -5,13 +5,14 @@ markers, so that the two are told apart even where they agree. A line of many
 points (a quantity over time, say) has no markers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import pandas as pd
-from matplotlib.axes import Axes
-
 from eda_sim.errors import InvalidInput
+from eda_sim.later.matplotlib import Axes
+from eda_sim.later.pandas import pd
 from eda_sim.results.words import number_text
 from eda_sim.views.canvas import (
     LEGEND_BELOW,

@@ -6,20 +6,18 @@ picture's value prints as its description, because an image's alternative text
 does not survive there.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from eda_sim.errors import InvalidInput
+from eda_sim.later.matplotlib import Axes, FigureBase
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import FigureBase
-
-_DESCRIPTIONS: "WeakKeyDictionary[object, str]" = WeakKeyDictionary()
+_DESCRIPTIONS: WeakKeyDictionary[object, str] = WeakKeyDictionary()
 
 
-def describe(picture: "Axes | FigureBase") -> str:
+def describe(picture: Axes | FigureBase) -> str:
     """Return what a picture shows, its extremes and its finding, in words and numbers.
 
     Args:

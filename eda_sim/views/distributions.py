@@ -5,14 +5,15 @@ than so many seconds. Both axes are logarithmic, so that one request in two and
 one in a thousand are both there to read; p50, p95 and p99 carry markers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from eda_sim.errors import InvalidInput, nearest
+from eda_sim.later.matplotlib import Axes, Line2D
 from eda_sim.results.run import Run
 from eda_sim.results.summary import MEANINGS, measured
 from eda_sim.results.words import count_text, number_text, seconds_text

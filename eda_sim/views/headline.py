@@ -5,21 +5,20 @@ consistent, if ever? Who waits before the service that went down? And what becam
 of the orders in the end?
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from eda_sim.errors import InvalidInput, nearest
+from eda_sim.later.matplotlib import Artist, Axes, Figure, Line2D
 from eda_sim.results.run import Run
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.summary import measured
 from eda_sim.results.words import number_text, seconds_text, share_text
 from eda_sim.scenario.faults import target
-from eda_sim.views.canvas import PictureAxes, clock_on, columns_for, in_lines, new_figure, put_title
+from eda_sim.views.canvas import clock_on, columns_for, in_lines, new_figure, part_of, put_title
 from eda_sim.views.description import attach, describe, listed
 from eda_sim.views.ledger import draw_ledger
 from eda_sim.views.shading import Shade, rows_of_labels, shade, shades, shades_text
@@ -61,8 +60,7 @@ def draw_headline(
         figure = new_figure(*_SIZE)
         grid = figure.add_gridspec(2, 2, wspace=0.05, hspace=0.06)
         waits, lags, queue, ledger = (
-            figure.add_subplot(grid[place], axes_class=PictureAxes)
-            for place in ((0, 0), (0, 1), (1, 0), (1, 1))
+            part_of(figure, grid[place]) for place in ((0, 0), (0, 1), (1, 0), (1, 1))
         )
         finding = title or _finding(by_name)
         _put_heading(figure, finding, by_name, end)

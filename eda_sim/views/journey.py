@@ -7,14 +7,13 @@ at work, hatched and marked ✗ where it failed; a dotted column is a message th
 waits for one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from math import isnan
 from typing import Any, NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
-
+from eda_sim.later.matplotlib import Axes, FancyBboxPatch, Line2D, Patch, Polygon, Rectangle
 from eda_sim.results.journey import Journey
 from eda_sim.results.journey.story import WRONG, Activity, Arrow
 from eda_sim.results.run import Run

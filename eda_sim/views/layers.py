@@ -11,11 +11,13 @@ References:
     system structures", IEEE Transactions on Systems, Man, and Cybernetics 11, 1981.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import combinations, pairwise
 
-import networkx
+from eda_sim.later.networkx import networkx
 
 Node = Hashable
 Layers = list[list[Node]]

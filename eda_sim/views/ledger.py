@@ -4,14 +4,13 @@ The verdicts that matter most are often the smallest, so every count is written:
 inside its part where that is wide enough, else above it, at the end of a line.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from textwrap import fill
 
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
-
+from eda_sim.later.matplotlib import Axes, FuncFormatter, Patch
+from eda_sim.later.pandas import pd
 from eda_sim.results.ledger import VERDICTS
 from eda_sim.results.run import Run
 from eda_sim.results.words import number_text, share_text

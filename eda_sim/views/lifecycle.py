@@ -4,10 +4,9 @@ The states and arrows are those of ``rules.lifecycle``, which the engine follows
 nothing is drawn that could not happen, and nothing that could is left out.
 """
 
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch
+from __future__ import annotations
 
+from eda_sim.later.matplotlib import Axes, FancyBboxPatch, Line2D
 from eda_sim.results.words import count_text
 from eda_sim.rules.lifecycle import Lifecycle, transitions
 from eda_sim.views.canvas import diagram_axes, text_width

@@ -6,16 +6,16 @@ The diagram is laid out in inches and then fitted: on Axes that are too small fo
 it, the texts shrink with everything else.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.patches import PathPatch, Polygon
-from matplotlib.path import Path
 
+from eda_sim.later.matplotlib import Axes, Path, PathPatch, Polygon
 from eda_sim.views.canvas import size_of, text_width
 from eda_sim.views.layers import layered
 from eda_sim.views.style import SMALL

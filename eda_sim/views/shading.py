@@ -5,13 +5,13 @@ just above the Axes, where their names hide nothing; a name that would find no r
 in two rows is left to the description.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from math import isnan
 from typing import Any, NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.transforms import ScaledTranslation
-
+from eda_sim.later.matplotlib import Axes, ScaledTranslation
 from eda_sim.results.run import Run
 from eda_sim.results.words import number_text, seconds_text
 from eda_sim.views.canvas import size_of, text_width

@@ -6,24 +6,19 @@ from their publisher to the topic and on, dotted, to each subscriber. A command
 is named at its line, an event by its topic.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Ellipse, FancyBboxPatch, Patch
-
+from eda_sim.later.matplotlib import Axes, Ellipse, FancyBboxPatch, Line2D, Patch
+from eda_sim.later.networkx import networkx
 from eda_sim.results.words import count_text
-from eda_sim.scenario.diagram import graph
 from eda_sim.scenario.scenario import Scenario
 from eda_sim.views.canvas import diagram_axes, text_width
 from eda_sim.views.description import attach, listed
 from eda_sim.views.routes import Box, Link, Stroke, draw_arrow, fit, plan
 from eda_sim.views.style import BLUE, GREEN, INK, NORMAL, QUIET, SMALL, VERMILLION, styled
-
-if TYPE_CHECKING:
-    import networkx
-
 
 STROKES: Mapping[str, Stroke] = {
     "call": Stroke(BLUE, "solid", 2.0, True),
@@ -56,7 +51,7 @@ def draw_system(scenario: Scenario, ax: Axes | None = None, *, title: str | None
         >>> draw_system(order_pubsub()).get_title(loc="left")
         'publish/subscribe: whoever asks waits for 1 of 5 services'
     """
-    drawn = graph(scenario)
+    drawn = scenario.graph()
     links = _links(drawn)
     sizes = {node: _size_text(node, kind, scenario) for node, kind in drawn.nodes(data="kind")}
     laid = plan({n: _width(n, kind, sizes[n]) for n, kind in drawn.nodes(data="kind")}, links)
@@ -80,7 +75,7 @@ def draw_system(scenario: Scenario, ax: Axes | None = None, *, title: str | None
     return ax
 
 
-def _links(drawn: "networkx.MultiDiGraph[str]") -> dict[Link, str]:
+def _links(drawn: networkx.MultiDiGraph[str]) -> dict[Link, str]:
     """Return what is said from whom to whom in which way; several commands share a line."""
     said: dict[Link, list[str]] = {}
     for start, end, data in drawn.edges(data=True):
@@ -130,7 +125,7 @@ def _draw_node(ax: Axes, node: str, kind: str, size: str, box: Box, scale: float
         )  # fmt: skip
 
 
-def _legend_entries(drawn: "networkx.MultiDiGraph[str]") -> dict[str, Any]:
+def _legend_entries(drawn: networkx.MultiDiGraph[str]) -> dict[str, Any]:
     kinds = {kind for _, kind in drawn.nodes(data="kind")}
     spoken = {data["kind"] for *_, data in drawn.edges(data=True)}
     entries: dict[str, Any] = {
@@ -151,14 +146,14 @@ def _legend_entries(drawn: "networkx.MultiDiGraph[str]") -> dict[str, Any]:
 # -- the words -----------------------------------------------------------------
 
 
-def _finding(drawn: "networkx.MultiDiGraph[str]") -> str:
+def _finding(drawn: networkx.MultiDiGraph[str]) -> str:
     """Say on how many services an answer depends: those reached by calls alone."""
     services = [node for node, kind in drawn.nodes(data="kind") if kind == "service"]
     waited_for = waits_for(drawn)
     return f"whoever asks waits for {len(waited_for)} of {count_text(len(services), 'service')}"
 
 
-def waits_for(drawn: "networkx.MultiDiGraph[str]") -> set[str]:
+def waits_for(drawn: networkx.MultiDiGraph[str]) -> set[str]:
     """Return the services that clients reach by calls alone."""
     frontier = [node for node, kind in drawn.nodes(data="kind") if kind == "source"]
     reached: set[str] = set()
@@ -170,9 +165,7 @@ def waits_for(drawn: "networkx.MultiDiGraph[str]") -> set[str]:
     return reached
 
 
-def _words(
-    drawn: "networkx.MultiDiGraph[str]", finding: str, links: Mapping[Link, str]
-) -> list[str]:
+def _words(drawn: networkx.MultiDiGraph[str], finding: str, links: Mapping[Link, str]) -> list[str]:
     parts = []
     for kind, name in (("source", "clients"), ("service", "services"), ("topic", "topics")):
         nodes = [node for node, of in drawn.nodes(data="kind") if of == kind]

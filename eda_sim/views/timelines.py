@@ -5,15 +5,14 @@ often than can be seen, the run is cut into stretches: a line shows the mean of
 each, and a band from its least to its greatest value hides no peak.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
+from eda_sim.later.matplotlib import Artist, Axes, Line2D, Patch
 from eda_sim.results.alerts import Rules
 from eda_sim.results.run import Run
 from eda_sim.results.step_function import StepFunction

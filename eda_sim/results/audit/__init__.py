@@ -6,13 +6,15 @@ side), when, the fault or the setting that did it, and the setting that let it s
 written as paths of ``Scenario.replace``: what to change to see it go well.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from eda_sim.errors import InvalidInput
+from eda_sim.later.pandas import pd
 from eda_sim.results.audit.blame import OUTCOMES, SIDE_BY_SIDE, STILL_UNDER_WAY, Blame, Judge
 from eda_sim.results.audit.routes import Routes
 from eda_sim.results.audit.troubles import again

@@ -11,12 +11,13 @@ and when the reply came, also where nobody waited for it any more; what never
 arrived has an arrow that arrives at NaN.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from html import escape
 
-import pandas as pd
-
 from eda_sim.errors import InvalidInput
+from eda_sim.later.pandas import pd
 from eda_sim.results.case import cases
 from eda_sim.results.journey.mermaid import as_mermaid
 from eda_sim.results.journey.story import Activity, Arrow

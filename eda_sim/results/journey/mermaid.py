@@ -1,10 +1,11 @@
 """A journey as a sequence diagram in Mermaid text."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
+from eda_sim.later.pandas import pd
 from eda_sim.results.journey.story import NEVER_ARRIVED, WRONG, Activity, Arrow
 from eda_sim.results.words import seconds_text
 

@@ -1,12 +1,14 @@
 """What a journey tells: what happened and because of what, what travelled, and who worked."""
 
+from __future__ import annotations
+
 import heapq
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-import pandas as pd
+from eda_sim.later.pandas import pd
 
 # What went wrong, and is written at the lifeline where it did.
 WRONG: Final = (
@@ -61,7 +63,7 @@ class Happening:
     message: str
     to: str = ""
     note: str = ""
-    because: "Happening | None" = None
+    because: Happening | None = None
 
 
 class Story:

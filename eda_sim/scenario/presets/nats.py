@@ -96,7 +96,8 @@ NATS: Final = Preset(
     {
         "Nats-Msg-Id": "every publication is a message of its own: no publisher sends one twice",
         "duplicate_window": "every publication is a message of its own: no publisher sends one "
-        "twice; for what a handler sees twice use DeliveryPolicy(idempotent=Deduplication(window=...))",
+        "twice; for what a handler sees twice use "
+        "DeliveryPolicy(idempotent=Deduplication(window=...))",
         "InactiveThreshold": "no consumer is forgotten here: leave it out",
     },
 )

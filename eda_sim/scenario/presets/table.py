@@ -12,6 +12,8 @@ settings into a broker takes every default from here. They hold three kinds of r
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
+from eda_sim.scenario.signature import show_plainly
+
 T = TypeVar("T", bound=Callable[..., Any])
 
 
@@ -94,6 +96,7 @@ def documented(preset: Preset) -> Callable[[T], T]:
         method.__doc__ = (
             f"{(method.__doc__ or '').rstrip()}\n\n        Settings:\n\n        {text}\n"
         )
+        show_plainly(method)
         return method
 
     return with_table
