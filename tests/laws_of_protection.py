@@ -186,7 +186,7 @@ def the_capacity_bounds_what_the_broker_holds(facts: Facts) -> None:
 
 @law
 def an_autoscaler_keeps_to_its_bounds(facts: Facts) -> None:
-    """Between the least and the most instances, and always one more or one less than before."""
+    """Between the least and the most instances, and always one more or as many less as it says."""
     for service in facts.scenario.services:
         scaling = facts.run.scaling[facts.run.scaling["service"] == service.name]
         sizes = [service.instances, *scaling["instances"]]
@@ -195,7 +195,8 @@ def an_autoscaler_keeps_to_its_bounds(facts: Facts) -> None:
             assert len(sizes) == 1
             continue
         assert all(scale.least <= size <= scale.most for size in sizes)
-        assert all(abs(one - next_) == 1 for one, next_ in itertools.pairwise(sizes))
+        changes = [next_ - one for one, next_ in itertools.pairwise(sizes)]
+        assert changes == [-retired or 1 for retired in scaling["retired"]]
         moments = [round(at / scale.every, 6) for at in scaling["at"]]
         assert not moments or min(moments) >= 1
 

@@ -424,7 +424,8 @@ def test_partitions_are_shared_out_evenly_and_as_few_as_possible_move(
 ) -> None:
     """Beside a twin that tries every fair share-out, after each death and each return."""
     up = list(range(instances))
-    group = Lanes(cast(Any, SimpleNamespace(clock=Clock())), up, partitions, rebalance=0.0)
+    clock = Clock()
+    group = Lanes(cast(Any, SimpleNamespace(clock=clock)), up, partitions, rebalance=0.0)
     for change in changes:
         instance = change % instances
         before = [NOBODY if lane.owner == instance else lane.owner for lane in group.lanes]
@@ -435,6 +436,7 @@ def test_partitions_are_shared_out_evenly_and_as_few_as_possible_move(
             before = [lane.owner for lane in group.lanes]
             up = sorted([*up, instance])
             group.instances_up([instance])
+        clock.run_to_end(0.0, lambda: None)
         after = [lane.owner for lane in group.lanes]
         if not up:
             assert after == [NOBODY] * partitions

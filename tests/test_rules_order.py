@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from eda_sim.errors import SimulationError
 from eda_sim.rules.identity import (
-    MOST_AGAIN,
     MOST_SOURCES,
     message_id,
     message_made_again,
@@ -43,18 +42,33 @@ def test_a_turn_fits_into_64_bits() -> None:
     assert max(Rank) < 2**6
 
 
-@given(requests, nodes, st.integers(0, MOST_AGAIN - 1))
-def test_ids_can_be_taken_apart(request: int, node: int, again: int) -> None:
-    """A request knows its source; no two messages share an id, and all fit into 63 bits."""
+tries = st.integers(1, 2**64 - 1)
+
+
+@given(requests, nodes, tries)
+def test_ids_can_be_taken_apart(request: int, node: int, tries: int) -> None:
+    """A request knows its source; ids of its messages begin with its own, and fit into 63 bits."""
     assert request_id(source_of(request), number_of(request)) == request < 2**REQUEST_BITS
-    first, later = message_id(request, node), message_made_again(request, again)
+    first, later = message_id(request, node), message_made_again(request, node, tries, ())
     assert request * 10**6 <= first < later < (request + 1) * 10**6 <= 2**63
+
+
+@given(st.lists(st.tuples(nodes, tries), max_size=50))
+def test_a_message_made_again_is_known_by_its_tries(made: list[tuple[int, int]]) -> None:
+    """Whatever else a request makes again first; only by chance do two meet, and share no id."""
+    alone = [message_made_again(7, node, tries, ()) for node, tries in made]
+    taken: set[int] = set()
+    for node, tries in made:
+        taken.add(message_made_again(7, node, tries, taken))
+    assert len(taken) == len(made)
+    assert taken == set(alone) or len(set(alone)) < len(alone)
 
 
 def test_a_request_that_makes_messages_again_and_again_says_so() -> None:
     """There are 900,000 ids for the messages that one request makes again, and no more."""
-    with pytest.raises(SimulationError, match=r"request 7 made 900,000 messages again"):
-        message_made_again(7, MOST_AGAIN)
+    everything = range(7 * 10**6, 8 * 10**6)
+    with pytest.raises(SimulationError, match=r"request 7 made hundreds of thousands"):
+        message_made_again(7, 0, 1, everything)
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

@@ -15,6 +15,7 @@ from importlinter.cli import lint_imports
 
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
+
 def keeps_contract(config: Path = PYPROJECT) -> bool:
     """Whether every import respects the floors; broken contracts are printed."""
     status: int = lint_imports(config_filename=str(config), no_cache=True, no_logo=True)

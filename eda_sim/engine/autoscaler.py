@@ -48,9 +48,10 @@ class AutoscalerActor:
             order = self._orders[instance] = object()
             start = partial(self._start, instance, order)
             self._clock.after(rules.start_delay, _STARTS, instance, start)
-        for instance in range(wanted, self._wanted):
+        unwanted = range(wanted, self._wanted)
+        for instance in unwanted:
             self._orders.pop(instance, None)
-            self._service.retire(instance)
+        self._service.retire(unwanted)
         self._wanted = wanted
 
     def _start(self, instance: int, order: object, _: Event) -> None:

@@ -150,7 +150,9 @@ class CallStep:
                 if "repeated" not in state or not self._may_repeat(call, deadline):
                     break
                 state = state["repeated"]
-                yield self._back_off(request, tries, attempt, deadline)
+                seconds = self._back_off(request, tries, attempt)
+                if seconds:
+                    yield self._wait(seconds, request, attempt, deadline)
         except Interrupt:
             self._end(row, attempt, Outcome.ABANDONED)
             raise
@@ -278,12 +280,15 @@ class CallStep:
         name = self.callee.books.name
         self._note(what, call.message, call.request, name, call.attempt, fault=fault)
 
-    def _back_off(
-        self, request: Request, tries: int, attempt: int, deadline: float | None
-    ) -> Event:
-        seconds = wait(
+    def _back_off(self, request: Request, tries: int, attempt: int) -> float:
+        """Return for how many seconds a failed try waits for the next."""
+        return wait(
             self._retry.backoff, attempt, lambda n: self._jitter(request.number, fold(tries, n))
         )
+
+    def _wait(
+        self, seconds: float, request: Request, attempt: int, deadline: float | None
+    ) -> Event:
         due = self.clock.now + seconds
         if deadline is not None:  # nobody waits longer than that
             due = min(due, deadline)

@@ -57,12 +57,12 @@ class Clock(Environment):
         """Call ``callback`` ``delay`` seconds from now, in its ``turn``: no process is needed."""
         Due(self, self._now + delay, turn, attempt).callbacks.append(callback)
 
-    def travel(self, latency: float, turn: int, attempt: int, arrive: Callback) -> None:
-        """Let something arrive after its ``latency``; one of zero seconds is no event."""
-        if latency == 0:
+    def travel(self, delay: float, turn: int, attempt: int, arrive: Callback) -> None:
+        """Let something arrive after a latency or a backoff; one of zero seconds is no event."""
+        if delay == 0:
             arrive(None)  # type: ignore[arg-type]  # nobody looks at the event
         else:
-            Due(self, self._now + latency, turn, attempt).callbacks.append(arrive)
+            Due(self, self._now + delay, turn, attempt).callbacks.append(arrive)
 
     def run_to_end(self, horizon: float, now_and_then: Callable[[], None]) -> None:
         """Let everything happen that is due up to and including ``horizon`` seconds.

@@ -201,7 +201,7 @@ class Delivery:
             attempt.attempt - self.forgiven,
             lambda n: terms.jitter(request.number, fold(self.tries, self.forgiven + n)),
         )
-        terms.clock.after(seconds, terms.due + request.turn, attempt.attempt, self._again)
+        terms.clock.travel(seconds, terms.due + request.turn, attempt.attempt, self._again)
 
     def _again(self, _: Event) -> None:
         """It rejoins its queue, unless an earlier attempt has been acknowledged meanwhile."""

@@ -15,13 +15,14 @@ class Request:
         self.key = self.id
         self.started_at = started_at
         self.turn = request_turn(self.id)
-        self._again: dict[tuple[int, int], int] | None = None
+        self._again: set[int] | None = None  # ids of messages that were made again
 
     def message(self, node: int, tries: int) -> int:
         """Return the id of the message made at a node after the folded ``tries``."""
         if not tries:
             return message_id(self.id, node)
         if self._again is None:
-            self._again = {}
-        made = self._again.setdefault((node, tries), len(self._again))
-        return message_made_again(self.id, made)
+            self._again = set()
+        message = message_made_again(self.id, node, tries, self._again)
+        self._again.add(message)
+        return message

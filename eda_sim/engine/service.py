@@ -206,18 +206,19 @@ class ServiceActor:
         if instance.state is UP:
             self._back_to_work(instance)
 
-    def retire(self, number: int) -> None:
-        """An instance takes nothing new; what it is doing it finishes."""
-        if not self.instances.retire(number):
+    def retire(self, numbers: Sequence[int]) -> None:
+        """Instances take nothing new; what they are doing they finish."""
+        retired = [number for number in numbers if self.instances.retire(number)]
+        if not retired:
             return
-        self._write_down_size()
-        self._idle = deque(worker for worker in self._idle if worker.of.number != number)
+        self._write_down_size(len(retired))
+        self._idle = deque(worker for worker in self._idle if worker.of.number not in retired)
         for room in self._rooms:
-            room.instances_down([number])
+            room.instances_down(retired)
             room.hand_out()
 
-    def _write_down_size(self) -> None:
-        self._record_size([self.books.name, self.instances.present, self.clock.now])
+    def _write_down_size(self, retired: int = 0) -> None:
+        self._record_size([self.books.name, self.instances.present, retired, self.clock.now])
 
     # -- outages -----------------------------------------------------------------
 

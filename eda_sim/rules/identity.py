@@ -8,16 +8,19 @@ An id is a number that people can read: from the right by sixes, then by nines.
 - A *message* is its request, then six digits: its node in the plan (below 65,536) where it is
   made for the first time, as it is in most requests; 100,000 and more where it is made again.
 
-A message that is made again is known by the tries that led to it: the same tries make the same
-message, whoever comes first. Each takes the next free number of its request, 900,000 of them.
+A message that is made again is known by the tries that led to it: its number is hashed from its
+node and its tries, so nobody's depends on who came first, nor on what else a request does. Two
+of one request that meet by chance do not share it: who comes second takes the next free one.
 The table ``messages`` says which node each was made at.
 
 All of it fits into the 63 bits of a signed integer: 42 for the request, 20 for six digits.
 """
 
+from collections.abc import Container
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from eda_sim.errors import SimulationError
+from eda_sim.rules.luck import mix
 from eda_sim.rules.order import REQUEST_BITS
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ Ids = TypeVar("Ids", int, "npt.NDArray[np.int64]")
 _PER_SOURCE: Final = 10**9
 _PER_REQUEST: Final = 10**6
 _FIRST_AGAIN: Final = 10**5
+_LONGEST_SEARCH: Final = 10**4
 
 MOST_SOURCES: Final = (1 << REQUEST_BITS) // _PER_SOURCE
 MOST_AGAIN: Final = _PER_REQUEST - _FIRST_AGAIN
@@ -70,18 +74,21 @@ def message_id(request: int, node: int) -> int:
     return request * _PER_REQUEST + node
 
 
-def message_made_again(request: int, again: int) -> int:
-    """Return the id of a message of a request that is made again, the n-th such (from 0).
+def message_made_again(request: int, node: int, tries: int, taken: Container[int]) -> int:
+    """Return the id of a message made again, at a node after folded tries, if it is not taken.
 
     Raises:
-        SimulationError: if the request has none left.
+        SimulationError: if so many are taken that a free one is hard to find.
 
-    >>> message_made_again(17, 0)
-    17100000
+    >>> message_made_again(17, 2, fold(0, 2), taken=())
+    17866853
     """
-    if again >= MOST_AGAIN:
-        raise SimulationError(
-            f"request {request} made {MOST_AGAIN:,} messages again: allow fewer attempts, or let "
-            "them wait longer"
-        )
-    return request * _PER_REQUEST + _FIRST_AGAIN + again
+    first = mix(tries ^ mix(node + 1)) % MOST_AGAIN
+    for step in range(_LONGEST_SEARCH):
+        message = request * _PER_REQUEST + _FIRST_AGAIN + (first + step) % MOST_AGAIN
+        if message not in taken:
+            return message
+    raise SimulationError(
+        f"request {request} made hundreds of thousands of messages again: allow fewer attempts, "
+        "or let them wait longer"
+    )

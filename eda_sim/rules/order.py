@@ -17,11 +17,12 @@ Within a turn it goes by the number of the attempt, and at last by what was set 
 
 What is an event, and what is none:
 
-- *A latency of zero is no event*: what takes no time to travel (a call, a reply, a
-  publication, a delivery) has arrived as part of being sent.
+- *A latency or a backoff of zero is no event*: what takes no time to travel (a call, a reply, a
+  publication, a delivery) has arrived as part of being sent, and what is tried again without
+  waiting is tried again as part of failing.
 - *Every other wait is an event in its turn, one of zero seconds as well*: work, an
-  acknowledgement where the broker needs time for it, the backoff of a call or of a delivery,
-  a message that is published or sent again, a group that rebalances, an instance that starts.
+  acknowledgement where the broker needs time for it, a group that rebalances, an instance that
+  starts.
 - *Death is no event*: whoever dies with an instance is dead within the fault, by instance and
   then by worker, with all that he had begun. Then what was being handled is settled: by when
   it was queued, then by message, then by instance and worker; then, where nobody is up any

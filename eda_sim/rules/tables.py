@@ -179,9 +179,10 @@ SCALING = Table(
     (
         Column("service", "name", "the service"),
         Column("instances", "count", "how many instances it has from now on"),
+        Column("retired", "count", "how many were not wanted any more; 0 where one came up"),
         Column("at", "time", "when"),
     ),
-    ("at", "service"),
+    ("at", "service", "retired"),
 )
 
 INCIDENTS = Table(
