@@ -6,7 +6,7 @@ worked on, and its reply finds nobody. That is what makes retry storms.
 """
 
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from simpy import Event, Interrupt
 
@@ -24,7 +24,7 @@ from eda_sim.engine.stage import Stage
 from eda_sim.rules.backoff import wait
 from eda_sim.rules.lifecycle import READY, TIMED_OUT, State
 from eda_sim.rules.luck import Times, fold, times
-from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.outcomes import FAILED, FAILED_PERMANENTLY, OK, Outcome
 from eda_sim.rules.plan import CallNode
 from eda_sim.rules.tables import CALLS
 from eda_sim.scenario.delivery import Retry
@@ -33,7 +33,7 @@ _ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcom
 _REFUSALS = {"short_circuited": "short_circuited", "rejected": "bulkhead_full"}
 _ONCE = Retry(max_attempts=1)
 # A permanent error is an answer: the callee is well, the request is not.
-_ANSWERS = (Outcome.OK, Outcome.FAILED_PERMANENTLY)
+_ANSWERS = (OK, FAILED_PERMANENTLY)
 
 
 class CallAttempt(Job):
@@ -66,7 +66,7 @@ class CallAttempt(Job):
 
     def crashed(self) -> None:
         """The connection breaks: the caller learns that much, and no more."""
-        self._call.send_back(self, Outcome.FAILED)
+        self._call.send_back(self, FAILED)
 
     def answer(self, outcome: Outcome) -> None:
         """Give the caller an answer, unless it has one."""
@@ -125,11 +125,11 @@ class CallStep:
         """Call as a step of a handler: whatever made it fail may pass, unless it is for good."""
         memory = self._memory
         if memory is not None and memory.knows(job.message, self):
-            return Outcome.OK
+            return OK
         outcome = yield from self.call(job.request, job.tries, job.message, job.deadline)
-        if memory is not None and outcome is Outcome.OK:
+        if memory is not None and outcome is OK:
             memory.note(job.message, self)
-        return outcome if outcome in _ANSWERS else Outcome.FAILED
+        return outcome if outcome in _ANSWERS else FAILED
 
     def call(
         self, request: Request, tries: int, cause: int = NOBODY, deadline: float | None = None
@@ -156,7 +156,7 @@ class CallStep:
         except Interrupt:
             self._end(row, attempt, Outcome.ABANDONED)
             raise
-        outcome = Outcome(state.name)
+        outcome = cast(Outcome, state.name)
         self._end(row, attempt, outcome)
         return outcome
 

@@ -17,15 +17,11 @@ class CommonQueue:
         self._jobs: deque[Job] = deque()
         self._held_back: deque[Job] = deque()
         self._pauses = 0  # faults that keep the broker from dispatching
+        self.is_paused = False  # whether it can dispatch nothing
         self.waiting_calls = 0
 
     def __len__(self) -> int:
         return len(self._jobs) + len(self._held_back)
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether the broker can dispatch nothing."""
-        return self._pauses > 0
 
     @property
     def first(self) -> Job | None:
@@ -66,7 +62,7 @@ class CommonQueue:
 
     def put_back(self, job: Job, place: float | None) -> None:
         """A delivery waits at the ``place`` that it had, or at the very front."""
-        put_back(self._held_back if self._pauses else self._jobs, job, place)
+        put_back(self._held_back if self.is_paused else self._jobs, job, place)
 
     def remove(self, job: Job) -> None:
         """Nobody needs a delivery any more."""
@@ -75,6 +71,7 @@ class CommonQueue:
     def pause(self) -> None:
         """The broker can dispatch nothing from now on, as long as this lasts."""
         self._pauses += 1
+        self.is_paused = True
         self._held_back.extend(job for job in self._jobs if not job.is_call)
         self._jobs = deque(self.calls())
 
@@ -83,6 +80,7 @@ class CommonQueue:
         self._pauses -= 1
         if self._pauses:
             return False
+        self.is_paused = False
         waiting = [*self._held_back, *self._jobs]
         self._jobs = deque(sorted(waiting, key=lambda job: job.queued_at))
         self._held_back.clear()

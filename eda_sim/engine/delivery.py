@@ -21,20 +21,19 @@ from eda_sim.engine.waiting import Queue
 from eda_sim.rules.backoff import wait
 from eda_sim.rules.lifecycle import BACKING_OFF, DEAD_LETTERED, HANDLING, TRAVELLING, WAITING
 from eda_sim.rules.luck import fold
-from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.outcomes import FAILED, OK, Outcome
 from eda_sim.rules.tables import ATTEMPTS, DELIVERIES
 
 _AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
     "available_at", "ended_at", "attempts", "outcome"
 )
-(_STARTED_AT,) = ATTEMPTS.positions("started_at")
+_STARTED_AT, _HEARD_AT = ATTEMPTS.positions("started_at", "heard_at")
 
 
 class Delivery:
     """One message for one subscriber, from the broker's acceptance to its end."""
 
     __slots__ = (
-        "_row",
         "attempts",
         "forgiven",
         "held",
@@ -42,6 +41,7 @@ class Delivery:
         "message",
         "queue",
         "request",
+        "row",
         "sent_at",
         "state",
         "terms",
@@ -58,25 +58,25 @@ class Delivery:
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
         self.forgiven = 0  # attempts that a redrive has made forgotten
-        self.sent_at = terms.clock.now
+        self.sent_at = terms.clock._now
         self.waiting: DeliveryAttempt | None = None
         self.queue = queue
         self.lane: Lane | None = None
         self.held: Held | None = None
         self.state = TRAVELLING
-        self._row = row
+        self.row = row
 
     def available(self, _: Event) -> None:
         """The message has reached the subscriber's queue."""
         terms = self.terms
         self.state = self.state["available"]
-        self._row[_AVAILABLE_AT] = terms.clock._now
+        self.row[_AVAILABLE_AT] = terms.clock._now
         self.queue.arrive(self._next_attempt(self.sent_at))
 
     def doubled(self) -> "Delivery":
         """Return a second arrival of the same message: nobody counts it, but it is handled."""
         tries = fold(self.tries, 2)
-        twin = _Twin(self.terms, self.queue, self.request, self.message, tries, list(self._row))
+        twin = _Twin(self.terms, self.queue, self.request, self.message, tries, list(self.row))
         if self.lane is not None:
             twin.lane = self.lane
             self.lane.join(twin)
@@ -90,48 +90,32 @@ class Delivery:
 
     def lost_on_the_way(self) -> None:
         """It never arrives, and nobody sends it again."""
-        self._end("discarded", self.terms.clock.now)
+        self._end("discarded", self.terms.clock._now)
 
     def _next_attempt(self, sent_at: float | None = None) -> "DeliveryAttempt":
         """Return another attempt; but for the first it is the broker's from now on."""
         self.attempts += 1
-        attempt = DeliveryAttempt(self, self.terms.clock.now if sent_at is None else sent_at)
+        attempt = DeliveryAttempt(self, self.terms.clock._now if sent_at is None else sent_at)
         if self.terms.remembers:
             self.waiting = attempt
         return attempt
 
-    def dispatched(self, attempt: "DeliveryAttempt") -> None:
-        """A worker has taken an attempt."""
-        self.waiting = None
-        self.state = self.state["dispatched"]
-        self._row[_ATTEMPTS] = attempt.attempt
-        terms = self.terms
-        if terms.ack_timeout is not None:
-            turn = terms.times_out + self.request.turn
-            number, clock = attempt.attempt, terms.clock
-            clock.after(terms.ack_timeout, turn, number, lambda _: self._not_acknowledged(attempt))
+    def watch(self, attempt: "DeliveryAttempt", timeout: float) -> None:
+        """The broker waits so long for the acknowledgement of an attempt."""
+        turn, clock = self.terms.times_out + self.request.turn, self.terms.clock
+        clock.after(timeout, turn, attempt.attempt, lambda _: self._not_acknowledged(attempt))
 
     # -- how an attempt ends ------------------------------------------------------
 
     def settle(self, attempt: "DeliveryAttempt", outcome: Outcome, handled_at: float) -> None:
-        """An attempt is over: done, to be tried again, or given up."""
-        terms = self.terms
-        link = terms.ack_link
-        unheard = None if link is None else link.stops(self.request.number, attempt.tries)
-        if unheard is not None and not terms.at_most_once:
-            self.incident("acknowledgement_lost", attempt.attempt, unheard)
-            heard(attempt, NEVER)
-            self._unheard(attempt)
-            return
-        # At most once, the broker had heard before anything was done.
-        heard(attempt, attempt.started_at if terms.at_most_once else terms.clock.now)
-        if outcome is Outcome.OK:
+        """The broker has heard of an attempt: it was done, is to be tried again, or given up."""
+        if outcome is OK:
             if self.state is HANDLING:
                 self._end("acknowledged", handled_at)
             else:
                 self._acknowledged_late(handled_at)
         elif attempt.attempt == self.attempts and self.state is HANDLING:
-            if outcome is Outcome.FAILED and self._may_repeat(attempt):
+            if outcome is FAILED and self._may_repeat(attempt):
                 self.state = self.state["failed"]
                 if self.lane is not None and self.terms.retry_topic:
                     self._leave_lane()
@@ -139,14 +123,16 @@ class Delivery:
             else:
                 self._end(self.terms.given_up, handled_at)
 
-    def _unheard(self, attempt: "DeliveryAttempt") -> None:
+    def unheard(self, attempt: "DeliveryAttempt", lost: Condition) -> None:
         """The acknowledgement got lost: the broker sees the connection break, or its timeout."""
+        self.incident("acknowledgement_lost", attempt.attempt, lost)
+        heard(attempt, NEVER)
         is_current = attempt.attempt == self.attempts and self.state is HANDLING
         terms = self.terms
         if not is_current or terms.ack_timeout is not None:
             return
         self.state = self.state["acknowledgement lost"]
-        if attempt.started_at < terms.clock.now:
+        if attempt.started_at < terms.clock._now:
             self._redeliver(attempt)
         else:  # what takes no time would be done again for ever, and time never go on
             turn = terms.due + self.request.turn
@@ -161,11 +147,11 @@ class Delivery:
         terms = self.terms
         if terms.at_most_once:
             heard(attempt, attempt.started_at)
-            self._end(terms.given_up, terms.clock.now)
+            self._end(terms.given_up, terms.clock._now)
         elif terms.ack_timeout is not None:
             heard(attempt, NEVER)
         else:
-            heard(attempt, terms.clock.now)
+            heard(attempt, terms.clock._now)
             self.state = self.state["crashed"]
             self.queue.come_back(self._next_attempt(), attempt.queued_at)
 
@@ -179,7 +165,7 @@ class Delivery:
             self.state = self.state["acknowledgement timed out"]
             self.queue.come_back(self._next_attempt(), attempt.queued_at)
         else:
-            self._end(terms.given_up, terms.clock.now)
+            self._end(terms.given_up, terms.clock._now)
 
     def _acknowledged_late(self, at: float) -> None:
         """An attempt that the broker took for dead is acknowledged: no other is needed."""
@@ -223,14 +209,14 @@ class Delivery:
 
     def _end(self, event: str, at: float) -> None:
         self.state = self.state[event]
-        self._row[_ENDED_AT] = at
+        self.row[_ENDED_AT] = at
         letters = self.terms.letters
         if self.state is DEAD_LETTERED:
             self._note_dead_letter()
         if letters is not None and self.state is DEAD_LETTERED:
             letters.add(self)  # its row stays open: it may be redriven
         else:
-            self._row[_OUTCOME] = self.terms.codes[Outcome(self.state.name)]
+            self.row[_OUTCOME] = self.terms.codes[self.state.name]
         if self.lane is not None:
             self.lane.leave(self)
         if self.held is not None:
@@ -251,7 +237,7 @@ class Delivery:
         """It leaves the dead-letter queue for its queue's tail; attempts count anew."""
         self.incident("redriven")
         self.state = self.state["redriven"]
-        self._row[_ENDED_AT] = NEVER
+        self.row[_ENDED_AT] = NEVER
         self.forgiven = self.attempts
         if self.lane is not None:
             self.lane.join(self)
@@ -259,7 +245,7 @@ class Delivery:
 
     def stays_dead(self) -> None:
         """The run is over, and nobody has redriven it."""
-        self._row[_OUTCOME] = self.terms.codes[Outcome(self.state.name)]
+        self.row[_OUTCOME] = self.terms.codes[self.state.name]
 
 
 class _Twin(Delivery):
@@ -298,22 +284,33 @@ class DeliveryAttempt(Job):
 
     def dispatched(self) -> None:
         """A worker has taken it."""
-        self.delivery.dispatched(self)
+        delivery = self.delivery
+        delivery.waiting = None
+        delivery.state = delivery.state["dispatched"]
+        delivery.row[_ATTEMPTS] = self.attempt
+        timeout = delivery.terms.ack_timeout
+        if timeout is not None:
+            delivery.watch(self, timeout)
 
     def acknowledge(self) -> Event:
         """The worker stays occupied until the broker's answer to its (n)ack is back."""
         terms, request = self.delivery.terms, self.request
-        self._handled_at = terms.clock.now
+        self._handled_at = terms.clock._now
         wait = terms.turnaround(request.number, self.tries)
         return terms.clock.wait(wait, terms.acknowledged + request.turn, self.attempt)
 
     def settle(self, outcome: Outcome) -> None:
-        """The broker knows how it went."""
-        # Handled when the handling was over, even if the acknowledgement came later.
-        delivery = self.delivery
-        terms = delivery.terms
-        at = terms.clock._now if self._handled_at is None else self._handled_at
-        delivery.settle(self, outcome, at)
+        """The broker is told how it went; at most once, it had been told before."""
+        delivery, row = self.delivery, self.row
+        terms, now = delivery.terms, delivery.terms.clock._now
+        link = None if terms.at_most_once else terms.ack_link
+        lost = None if link is None else link.stops(self.request.number, self.tries)
+        if lost is not None:
+            delivery.unheard(self, lost)
+        else:
+            row[_HEARD_AT] = row[_STARTED_AT] if terms.at_most_once else now
+            # Handled when the handling was over, even if the acknowledgement came later.
+            delivery.settle(self, outcome, now if self._handled_at is None else self._handled_at)
         # Only now, or the room could go to a redelivery that this acknowledgement withdraws.
         if terms.prefetching is not None:
             terms.prefetching.release(self)

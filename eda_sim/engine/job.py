@@ -12,7 +12,7 @@ from simpy import Event
 
 from eda_sim.engine.recorder import Row
 from eda_sim.engine.request import Request
-from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.outcomes import OK, Outcome
 
 Process = Generator[Event, Any, Any]
 Performance = Generator[Event, Any, Outcome]
@@ -86,6 +86,6 @@ def perform_all(steps: Sequence[Step], job: Job) -> Performance:
     """Perform steps one after the other, up to the first that fails."""
     for step in steps:
         outcome = yield from step.perform(job)
-        if outcome is not Outcome.OK:
+        if outcome is not OK:
             return outcome
-    return Outcome.OK
+    return OK

@@ -12,7 +12,7 @@ from eda_sim.engine.clock import Clock
 from eda_sim.engine.instances import Instances
 from eda_sim.engine.job import Performance, Process
 from eda_sim.rules.order import Rank, turn
-from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.outcomes import OK
 from eda_sim.scenario.steps import Outbox
 
 Publication = Callable[[int], Performance]  # takes the number of its try, from 1
@@ -50,7 +50,7 @@ class OutboxRelay:
         for _ in range(min(self._batch, len(self._written))):
             self._tries += 1
             outcome = yield from self._written[0](self._tries)
-            if outcome is not Outcome.OK:  # the broker is out of reach: it stays written
+            if outcome is not OK:  # the broker is out of reach: it stays written
                 return
             self._written.popleft()
             self._tries = 0

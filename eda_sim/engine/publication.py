@@ -18,7 +18,7 @@ from eda_sim.engine.stage import Stage
 from eda_sim.engine.subscription import Subscription
 from eda_sim.engine.topic import Held, Topic
 from eda_sim.rules.luck import fold, times
-from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.outcomes import FAILED, OK, Outcome
 from eda_sim.rules.plan import PublicationNode
 from eda_sim.rules.tables import MESSAGES
 from eda_sim.scenario.faults import BROKER
@@ -68,9 +68,9 @@ class PublicationStep:
         """Publish as a step of a handler: the worker is held until the broker accepts."""
         memory = self._memory
         if memory is not None and memory.knows(job.message, self):
-            return Outcome.OK
+            return OK
         outcome = yield from self.publish(job.request, job.tries, job.message)
-        if memory is not None and outcome is Outcome.OK:
+        if memory is not None and outcome is OK:
             memory.note(job.message, self)
         return outcome
 
@@ -94,7 +94,7 @@ class PublicationStep:
         self._record(row)
         if self._outbox is not None:
             self._outbox.write(partial(self._hand_over, request, message, tries, row))
-            return Outcome.OK
+            return OK
         return (yield from self._hand_over(request, message, tries, row))
 
     def _hand_over(
@@ -106,14 +106,14 @@ class PublicationStep:
         published_at, held = row[_PUBLISHED_AT], None
         if self._troubled:
             outcome = yield from self._reach_the_broker(request, message, tries, attempt)
-            if outcome is not Outcome.OK:
+            if outcome is not OK:
                 return self._not_accepted(request, message, row, outcome)
             if self._topic is not None:
                 held = Held(self._topic, len(self._subscriptions))
         row[-1] = self._clock.now
         for subscription in self._subscriptions:
             subscription.deliver(request, message, tries, published_at, held)
-        return Outcome.OK
+        return OK
 
     def _reach_the_broker(
         self, request: Request, message: int, tries: int, attempt: int
@@ -125,7 +125,7 @@ class PublicationStep:
             if self._when_unreachable != "wait":
                 # What is written in an outbox stays there until the broker has confirmed it.
                 kept = self._when_unreachable == "fail" or self._outbox is not None
-                return Outcome.FAILED if kept else Outcome.LOST
+                return FAILED if kept else Outcome.LOST
             if stop is link.cut:
                 yield stop.over
             else:
@@ -137,10 +137,10 @@ class PublicationStep:
         """Wait for room in a topic with a capacity, or see the message dropped."""
         topic = self._topic
         if topic is None:
-            return Outcome.OK
+            return OK
         if not topic.is_full:
             topic.enter()
-            return Outcome.OK
+            return OK
         self._note("topic_full", message, request, self._sender)
         if self._drops:
             return Outcome.LOST
@@ -150,7 +150,7 @@ class PublicationStep:
         except Interrupt:
             topic.give_up(room)
             raise
-        return Outcome.OK
+        return OK
 
     def _not_accepted(self, request: Request, message: int, row: Row, outcome: Outcome) -> Outcome:
         """The broker does not have the message: it is lost, or the publisher fails."""
@@ -158,7 +158,7 @@ class PublicationStep:
             row[-1] = NEVER
             for subscription in self._subscriptions:
                 subscription.lose(request, message, row[_PUBLISHED_AT])
-            return Outcome.OK
+            return OK
         if self._outbox is None:
             row[-1] = NEVER
-        return Outcome.FAILED
+        return FAILED

@@ -94,7 +94,7 @@ class Recorder:
         self.names = Names()
         code = self.names.code
         self.command, self.event = code("command"), code("event")
-        self.codes = {outcome: code(outcome.value) for outcome in Outcome}
+        self.codes: dict[str, int] = {each: code(each.value) for each in Outcome}
         unfinished = self.codes[Outcome.UNFINISHED]
         self.requests = Rows(REQUESTS, unfinished)
         self.messages = Rows(MESSAGES, NEVER)

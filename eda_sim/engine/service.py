@@ -116,7 +116,7 @@ class ServiceActor:
         if instance.state is not UP:
             self.instances.finish(instance.number)
             return None
-        job = self._first(instance.number)
+        job = self._first(instance.number) if self._room_of else self._queue.take()
         if job is None:
             self._idle.append(worker)
         else:
@@ -125,11 +125,8 @@ class ServiceActor:
 
     def _first(self, instance: int) -> Job | None:
         """Take what has waited longest of all that a worker of ``instance`` may take."""
-        if self._rooms and not self._queue.is_paused:
-            job = self._from_a_room(instance)
-            if job is not None:
-                return job
-        return self._queue.take()
+        job = None if self._queue.is_paused else self._from_a_room(instance)
+        return self._queue.take() if job is None else job
 
     def _from_a_room(self, instance: int) -> Job | None:
         """Take from a lane or from what is prefetched, if nobody has waited longer."""

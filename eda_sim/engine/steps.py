@@ -17,15 +17,15 @@ from eda_sim.engine.recorder import NEVER
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.luck import Chance, times
-from eda_sim.rules.outcomes import Outcome
+from eda_sim.rules.outcomes import FAILED, FAILED_PERMANENTLY, OK, Outcome
 from eda_sim.rules.plan import BranchNode, WorkNode
 from eda_sim.scenario.faults import PoisonMessages
 
 _FAILURES = {
-    "transient_failure": Outcome.FAILED,
-    "permanent_failure": Outcome.FAILED_PERMANENTLY,
-    "poison_message": Outcome.FAILED_PERMANENTLY,
-    "bad_deployment": Outcome.FAILED,
+    "transient_failure": FAILED,
+    "permanent_failure": FAILED_PERMANENTLY,
+    "poison_message": FAILED_PERMANENTLY,
+    "bad_deployment": FAILED,
 }
 
 
@@ -58,7 +58,7 @@ class WorkStep:
         """Work. A slowdown counts for what starts meanwhile."""
         memory, request = self._memory, job.request
         if memory is not None and memory.knows(job.message, self):
-            return Outcome.OK
+            return OK
         trouble = self._trouble(job) if self._troubles else None
         duration = self._duration(request.number, job.tries) * self._service.pace
         ends_at = self._clock._now + duration
@@ -72,7 +72,7 @@ class WorkStep:
             return self._failed(job, trouble.fault.kind.removesuffix("s"), trouble.number)
         if memory is not None:
             if memory.knows(job.message, self):  # another attempt was quicker
-                return Outcome.OK
+                return OK
             memory.note(job.message, self)
         self._record(
             [
@@ -85,7 +85,7 @@ class WorkStep:
                 NEVER,
             ]
         )
-        return Outcome.OK
+        return OK
 
     def _failed(self, job: Job, what: str, fault: int = NO_FAULT) -> Outcome:
         work = self._node, self._work.label
@@ -121,10 +121,10 @@ class ParallelStep:
             for task in tasks:
                 kill(task)
             raise
-        for failure in (Outcome.FAILED_PERMANENTLY, Outcome.FAILED):
+        for failure in (FAILED_PERMANENTLY, FAILED):
             if failure in together.outcomes:
                 return failure
-        return Outcome.OK
+        return OK
 
 
 class _Together:

@@ -28,6 +28,11 @@ class Outcome(StrEnum):
     PENDING = "pending"
 
 
+# By themselves, for engines: they are looked at a million times a run.
+OK: Final = Outcome.OK
+FAILED: Final = Outcome.FAILED
+FAILED_PERMANENTLY: Final = Outcome.FAILED_PERMANENTLY
+
 REQUEST_OUTCOMES: Final = (
     Outcome.OK,
     Outcome.FAILED,
