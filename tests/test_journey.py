@@ -177,7 +177,7 @@ def test_a_backoff_with_jitter_is_told_as_it_was() -> None:
 
 def test_a_call_that_gets_lost_is_told_though_nobody_ever_saw_it() -> None:
     """Both tries get lost; the caller gives each up after a second, and waits half a second."""
-    call = Call("M0", timeout=1.0, retry=Retry(2, Backoff(0.5)))
+    call = Call("M0", timeout=1.0, retry=Retry(max_attempts=2, backoff=Backoff(0.5)))
     scenario = world(call, [0.0], {"a": [takes(1)]}, faults=[Loss(1.0)])
     journey = simulate(scenario).journey(0)
     assert story(journey) == [
@@ -207,7 +207,7 @@ def test_an_acknowledgement_that_gets_lost_is_not_told() -> None:
     """The broker never hears of it: the message is handled again."""
     scenario = world(
         Send("M0"), [0.0], {"a": [takes(1)]}, broker=Broker(turnaround=Constant(0.5)),
-        faults=[Loss(1.0, ["a", "broker"], at=0.5, lasts=1.5)],
+        faults=[Loss(1.0, between=["a", "broker"], at=0.5, lasts=1.5)],
     )  # fmt: skip
     told = story(simulate(scenario).journey(0))
     assert [(at, what) for at, who, what in told if who == "a"] == [
