@@ -45,6 +45,11 @@ class Clock(Environment):
         """Let an event that has come about be noticed, after those that came about before."""
         self._at_once.append(event)
 
+    def wake(self, event: Event, value: object) -> None:
+        """Let an event come about that somebody waits for: ``succeed``, for the commonest one."""
+        event._ok, event._value = True, value
+        self._at_once.append(event)
+
     def wait(self, delay: float, turn: int, attempt: int = 0) -> Event:
         """Return an event that happens ``delay`` seconds from now, in its ``turn``."""
         return Due(self, self._now + delay, turn, attempt)

@@ -71,7 +71,7 @@ class Delivery:
         terms = self.terms
         self.state = self.state["available"]
         self.row[_AVAILABLE_AT] = terms.clock._now
-        self.queue.arrive(self._next_attempt(self.sent_at))
+        self.queue.arrive(DeliveryAttempt(self, self.sent_at))
 
     def doubled(self) -> "Delivery":
         """Return a second arrival of the same message: nobody counts it, but it is handled."""
@@ -91,14 +91,6 @@ class Delivery:
     def lost_on_the_way(self) -> None:
         """It never arrives, and nobody sends it again."""
         self._end("discarded", self.terms.clock._now)
-
-    def _next_attempt(self, sent_at: float | None = None) -> "DeliveryAttempt":
-        """Return another attempt; but for the first it is the broker's from now on."""
-        self.attempts += 1
-        attempt = DeliveryAttempt(self, self.terms.clock._now if sent_at is None else sent_at)
-        if self.terms.remembers:
-            self.waiting = attempt
-        return attempt
 
     def watch(self, attempt: "DeliveryAttempt", timeout: float) -> None:
         """The broker waits so long for the acknowledgement of an attempt."""
@@ -140,7 +132,7 @@ class Delivery:
             clock.after(terms.republish_after, turn, number, lambda _: self._redeliver(attempt))
 
     def _redeliver(self, attempt: "DeliveryAttempt") -> None:
-        self.queue.come_back(self._next_attempt(), attempt.queued_at)
+        self.queue.come_back(DeliveryAttempt(self, self.terms.clock._now), attempt.queued_at)
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
         """The instance died: the broker sees the connection break, or waits for its timeout."""
@@ -153,7 +145,7 @@ class Delivery:
         else:
             heard(attempt, terms.clock._now)
             self.state = self.state["crashed"]
-            self.queue.come_back(self._next_attempt(), attempt.queued_at)
+            self.queue.come_back(DeliveryAttempt(self, self.terms.clock._now), attempt.queued_at)
 
     def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement timeout of an attempt is over."""
@@ -163,7 +155,7 @@ class Delivery:
         self.incident("acknowledgement_timed_out", attempt.attempt)
         if self._may_repeat(attempt):
             self.state = self.state["acknowledgement timed out"]
-            self.queue.come_back(self._next_attempt(), attempt.queued_at)
+            self.queue.come_back(DeliveryAttempt(self, self.terms.clock._now), attempt.queued_at)
         else:
             self._end(terms.given_up, terms.clock._now)
 
@@ -194,7 +186,7 @@ class Delivery:
         if self.state is not BACKING_OFF:
             return
         self.state = self.state["due"]
-        queue, attempt = self.queue, self._next_attempt()
+        queue, attempt = self.queue, DeliveryAttempt(self, self.terms.clock._now)
         if self.terms.at_the_head:
             queue.come_back(attempt)
         else:
@@ -241,7 +233,7 @@ class Delivery:
         self.forgiven = self.attempts
         if self.lane is not None:
             self.lane.join(self)
-        self.queue.arrive(self._next_attempt())
+        self.queue.arrive(DeliveryAttempt(self, self.terms.clock._now))
 
     def stays_dead(self) -> None:
         """The run is over, and nobody has redriven it."""
@@ -258,13 +250,15 @@ class _Twin(Delivery):
 
 
 class DeliveryAttempt(Job):
-    """One attempt of a delivery, as a worker sees it."""
+    """The next attempt of a delivery, as a worker sees it."""
 
     __slots__ = ("_handled_at", "delivery", "needs_acknowledgement")
 
     def __init__(self, delivery: Delivery, sent_at: float) -> None:
         terms = delivery.terms
-        number = delivery.attempts
+        number = delivery.attempts = delivery.attempts + 1
+        if terms.remembers:
+            delivery.waiting = self
         # Written out instead of super().__init__(): there is one for each attempt.
         self.handling = terms.handling
         self.request = delivery.request

@@ -65,7 +65,7 @@ class Worker:
     def hand(self, job: Job) -> None:
         """Give a job to this idle worker: from now on nobody can withdraw it."""
         job.dispatched()
-        self._called.succeed(job)
+        self._service.clock.wake(self._called, job)
 
     def die(self) -> None:
         """The instance dies, and what is being done with it."""
