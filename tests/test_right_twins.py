@@ -28,6 +28,7 @@ from eda_sim import (
     fan_out,
     simulate,
 )
+from eda_sim.rules import quantiles
 from eda_sim.rules.luck import Luck, fold
 from eda_sim.scenario.distributions import Distribution
 from tests.worlds import queue, world
@@ -41,7 +42,7 @@ seeds = st.integers(0, 2**32)
 def drawn(seed: int, address: str, shape: Distribution, n: int, place: int = 0) -> list[float]:
     """The times of an address for requests 0 to n - 1, drawn one by one."""
     stream = Luck(seed).stream(address, "clients", place)
-    quantile = shape.quantile  # type: ignore[union-attr]  # none of these is Recorded
+    quantile = quantiles.of(shape)
     return [quantile(stream.uniform(request)) for request in range(n)]
 
 
@@ -136,7 +137,7 @@ def retried(
     coin = luck.stream(f"{subscriber}/handle/transient", "publishers")
     order = count()
     due: list[Any] = [
-        (at + deliver.quantile(travel.uniform(request)), next(order), request, 1)  # type: ignore[union-attr]
+        (at + quantiles.of(deliver)(travel.uniform(request)), next(order), request, 1)
         for request, at in enumerate(published)
     ]
     heapify(due)
@@ -145,7 +146,7 @@ def retried(
     while due:
         at, _, request, attempt = heappop(due)
         tries = fold(0, attempt)
-        end = max(at, free[0]) + service.quantile(work.uniform(request, tries))  # type: ignore[union-attr]
+        end = max(at, free[0]) + quantiles.of(service)(work.uniform(request, tries))
         heapreplace(free, end)
         failed = coin.uniform(request, tries) < transient
         if failed and attempt < retry.max_attempts:

@@ -11,6 +11,7 @@ from scipy import stats
 
 from eda_sim import Constant, Exponential, Gamma, LogNormal, Recorded, SimulationError
 from eda_sim.rules import luck as luck_module
+from eda_sim.rules import quantiles
 from eda_sim.rules.luck import Chance, Fixed, Luck, Stream, Times, fold, mix, times
 
 MASK = 2**64 - 1
@@ -67,14 +68,14 @@ def test_a_uniform_number_is_never_zero_or_one(bits: int, monkeypatch: pytest.Mo
     monkeypatch.setattr(luck_module, "mix", lambda _: bits)
     u = Stream(1).uniform(0)
     assert 0 < u < 1
-    assert 0 <= Exponential(1.0).quantile(u) < 40
-    assert 0 < LogNormal(1.0, cv=1.0).quantile(u) < 1000
+    assert 0 <= quantiles.of(Exponential(1.0))(u) < 40
+    assert 0 < quantiles.of(LogNormal(1.0, cv=1.0))(u) < 1000
 
 
 @given(keys, st.lists(st.integers(0, 5000), min_size=1, max_size=20))
 def test_what_is_asked_first_changes_nothing(key: int, requests: list[int]) -> None:
     """Numbers kept a block ahead are those that would be drawn alone, in any order of asking."""
-    stream, quantile = Stream(key), Exponential(2.0).quantile
+    stream, quantile = Stream(key), quantiles.of(Exponential(2.0))
     kept, chance = Times(stream, quantile), Chance(stream, 0.3)
     for request in requests:
         u = stream.uniform(request)
@@ -230,5 +231,5 @@ def test_a_changed_mean_rescales_the_same_luck(key: int, request: int, tries: in
         (LogNormal(0.05, cv=2.0), LogNormal(0.1, cv=2.0)),
         (Gamma(0.05, cv=0.5), Gamma(0.1, cv=0.5)),
     ):
-        single = Times(stream, once.quantile)(request, tries)
-        assert Times(stream, twice.quantile)(request, tries) == 2 * single
+        single = Times(stream, quantiles.of(once))(request, tries)
+        assert Times(stream, quantiles.of(twice))(request, tries) == 2 * single

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from eda_sim.scenario import gamma
+from eda_sim.rules import gamma, quantiles
 from eda_sim.scenario.distributions import (
     Constant,
     Empirical,
@@ -73,7 +73,7 @@ def test_quantiles_are_scipys(ours: Any, scipys: Any) -> None:
     tails to 1e-9 relative. The others agree to rounding, which far tails multiply.
     """
     for u in UNIFORMS:
-        assert ours.quantile(u) == pytest.approx(float(scipys.ppf(u)), rel=1e-9, abs=1e-250)
+        assert quantiles.of(ours)(u) == pytest.approx(float(scipys.ppf(u)), rel=1e-9, abs=1e-250)
 
 
 @pytest.mark.parametrize(("ours", "scipys"), TWINS, ids=names)
@@ -101,8 +101,8 @@ def test_mean_and_cv_are_those_of_the_draws(ours: Any) -> None:
 
     Quadrature to 1e-8; the second moment's integrand is steep at 1, hence 1e-4 for it.
     """
-    mean, _ = integrate.quad(ours.quantile, 0, 1, limit=400)
-    square, _ = integrate.quad(lambda u: ours.quantile(u) ** 2, 0, 1, limit=400)
+    mean, _ = integrate.quad(quantiles.of(ours), 0, 1, limit=400)
+    square, _ = integrate.quad(lambda u: quantiles.of(ours)(u) ** 2, 0, 1, limit=400)
     assert mean == pytest.approx(ours.mean, rel=1e-6)
     assert sqrt(square - mean**2) / mean == pytest.approx(ours.cv, rel=1e-4)
 
@@ -110,7 +110,7 @@ def test_mean_and_cv_are_those_of_the_draws(ours: Any) -> None:
 @pytest.mark.parametrize("ours", SHAPED, ids=repr)
 def test_a_higher_number_never_gives_a_shorter_time(ours: Any) -> None:
     """Quantiles rise with the uniform number, so that one order's bad luck stays bad luck."""
-    draws = [ours.quantile(u) for u in UNIFORMS]
+    draws = [quantiles.of(ours)(u) for u in UNIFORMS]
     assert draws == sorted(draws)
     assert draws[0] >= 0
     assert draws[-1] < inf
@@ -120,7 +120,7 @@ def test_a_higher_number_never_gives_a_shorter_time(ours: Any) -> None:
 @given(u=st.floats(2.0**-53, 1 - 2.0**-53), mean=st.floats(1e-6, 1e6))
 def test_a_changed_mean_rescales_the_same_luck(make: Any, u: float, mean: float) -> None:
     """Twice the mean is exactly twice the time, to the last bit, for every uniform number."""
-    assert make(2 * mean).quantile(u) == 2 * make(mean).quantile(u)
+    assert quantiles.of(make(2 * mean))(u) == 2 * quantiles.of(make(mean))(u)
 
 
 # -- gamma, whose quantile has no closed form -------------------------------------
@@ -178,7 +178,7 @@ def test_gamma_of_k_stages_is_erlang(u: float, stages: int) -> None:
     Tolerance: the sum loses at most a few roundings of terms below 1.
     """
     rate = stages  # of each stage, for a mean of 1
-    x = Gamma(1.0, cv=1 / sqrt(stages)).quantile(u)
+    x = quantiles.of(Gamma(1.0, cv=1 / sqrt(stages)))(u)
     term = total = exp(-rate * x)
     for n in range(1, stages):
         term *= rate * x / n
@@ -191,15 +191,15 @@ def test_gamma_of_k_stages_is_erlang(u: float, stages: int) -> None:
 
 def test_a_constant_is_constant() -> None:
     """A constant has cv 0 and the same quantile everywhere, 0 included."""
-    assert {Constant(0.05).quantile(u) for u in UNIFORMS} == {0.05}
+    assert {quantiles.of(Constant(0.05))(u) for u in UNIFORMS} == {0.05}
     assert (Constant(0.05).mean, Constant(0.05).cv) == (0.05, 0.0)
-    assert (Constant(0).quantile(0.5), Constant(0).cv) == (0.0, 0.0)
+    assert (quantiles.of(Constant(0))(0.5), Constant(0).cv) == (0.0, 0.0)
 
 
 def test_empirical_draws_each_sample_equally_often() -> None:
     """Evenly spread uniform numbers meet each sample equally often, in ascending order."""
     empirical = Empirical([3.0, 1.0, 1.0, 2.0])
-    draws = [empirical.quantile((n + 0.5) / 400) for n in range(400)]
+    draws = [quantiles.of(empirical)((n + 0.5) / 400) for n in range(400)]
     assert draws == [1.0] * 200 + [2.0] * 100 + [3.0] * 100
     assert empirical.mean == pytest.approx(1.75)
     assert empirical.cv == pytest.approx(stats.variation([3.0, 1.0, 1.0, 2.0]))
@@ -209,8 +209,8 @@ def test_empirical_draws_each_sample_equally_often() -> None:
 def test_the_last_uniform_number_meets_the_last_sample(n: int) -> None:
     """Rounding never points behind the last sample."""
     empirical = Empirical([float(i) for i in range(n)])
-    assert empirical.quantile(nextafter(1.0, 0.0)) == n - 1
-    assert empirical.quantile(nextafter(0.0, 1.0)) == 0
+    assert quantiles.of(empirical)(nextafter(1.0, 0.0)) == n - 1
+    assert quantiles.of(empirical)(nextafter(0.0, 1.0)) == 0
 
 
 def test_the_order_of_samples_does_not_matter() -> None:
@@ -231,12 +231,12 @@ def test_degenerate_spreads() -> None:
     """Where nothing varies, or everything is 0, the cv is 0 and no division fails."""
     assert Uniform(0, 0).cv == Empirical([0.0]).cv == Recorded([0.0]).cv == 0.0
     assert Uniform(2, 2).cv == 0.0
-    assert Uniform(2, 2).quantile(0.3) == 2.0
+    assert quantiles.of(Uniform(2, 2))(0.3) == 2.0
 
 
 def test_a_pareto_has_its_minimum_and_its_tail() -> None:
     """No draw is below the minimum, and P(X > 2 minimum) is 2**-shape."""
     pareto = Pareto(0.3, shape=3.0)
-    assert pareto.quantile(2.0**-53) == pytest.approx(0.2)
-    assert pareto.quantile(1 - 2.0**-3) == pytest.approx(0.4)
+    assert quantiles.of(pareto)(2.0**-53) == pytest.approx(0.2)
+    assert quantiles.of(pareto)(1 - 2.0**-3) == pytest.approx(0.4)
     assert Pareto(1, shape=2).cv == inf

@@ -11,6 +11,7 @@ from eda_sim.engine.links import touches
 from eda_sim.engine.recorder import NEVER, OPEN, Row
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
+from eda_sim.rules import quantiles
 from eda_sim.rules.addresses import of_random_fault
 from eda_sim.rules.luck import Times
 from eda_sim.rules.order import Rank, turn
@@ -88,7 +89,7 @@ class FaultActor:
     def _times(self, phase: str, mean: float) -> Times:
         fault = self._fault
         where = of_random_fault(fault.kind, target(fault), phase, self._place)
-        return Times(self._luck.stream(*where), Exponential(mean).quantile)
+        return Times(self._luck.stream(*where), quantiles.of(Exponential(mean)))
 
     def _write_down(self) -> Row:
         fault = self._fault

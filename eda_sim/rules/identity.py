@@ -80,8 +80,9 @@ def message_made_again(request: int, node: int, tries: int, taken: Container[int
     Raises:
         SimulationError: if so many are taken that a free one is hard to find.
 
+    >>> from eda_sim.rules.luck import fold
     >>> message_made_again(17, 2, fold(0, 2), taken=())
-    17866853
+    17959765
     """
     first = mix(tries ^ mix(node + 1)) % MOST_AGAIN
     for step in range(_LONGEST_SEARCH):

@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eda_sim.errors import SimulationError
+from eda_sim.rules import quantiles
 from eda_sim.scenario.distributions import Constant, Distribution, Exponential, Recorded
 
 _MASK = (1 << 64) - 1
@@ -107,7 +108,7 @@ class Luck:
 
     def unit_gaps(self, source: str) -> Iterator[float]:
         """Yield endless independent exponential times with mean 1: a source's arrivals."""
-        gap = Times(self.stream("arrival", source), Exponential(1.0).quantile)
+        gap = Times(self.stream("arrival", source), quantiles.of(Exponential(1.0)))
         request = 0
         while True:
             yield gap(request, 0)
@@ -200,4 +201,4 @@ def times(luck: Luck, distribution: Distribution, address: str, source: str, pla
         return Fixed(distribution.value)
     if isinstance(distribution, Recorded):
         return RecordedTimes(tuple(distribution.values), address)
-    return Times(luck.stream(address, source, place), distribution.quantile)
+    return Times(luck.stream(address, source, place), quantiles.of(distribution))

@@ -1,31 +1,21 @@
 """How long things take: distributions given by what people know.
 
 A mean in seconds, and a coefficient of variation (standard deviation divided by
-mean) where the shape allows one. Each distribution turns a uniform number into
-a time by inversion, ``quantile(u)``: monotone, one uniform for one time, and
-proportional to the mean, so a changed mean rescales the same luck.
-
-Only scalar functions of ``math`` are used: they give the same digits in Python
-and in compiled code, which numpy's vectorised forms do not.
-
-Sources of the formulas: Law, *Simulation Modeling and Analysis*, 5th ed.
-(2015), section 8.3 (inversion of each distribution).
+mean) where the shape allows one. How a distribution turns a uniform number into
+a time is in ``rules.quantiles``.
 """
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
-from math import exp, inf, log1p, sqrt
-from statistics import NormalDist, fmean, pstdev
+from math import inf, sqrt
+from statistics import fmean, pstdev
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from eda_sim.scenario import gamma
 from eda_sim.scenario.description import PositiveSeconds, Seconds, description
 from eda_sim.scenario.frozen import freeze_sequence
 from eda_sim.scenario.signature import ShownAs
-
-_NORMAL = NormalDist()
 
 
 @description
@@ -36,7 +26,7 @@ class Constant:
         value: the time, in seconds.
 
     Example:
-        >>> Constant(0.05).quantile(0.9)
+        >>> Constant(0.05).mean
         0.05
     """
 
@@ -54,10 +44,6 @@ class Constant:
         """Coefficient of variation."""
         return 0.0
 
-    def quantile(self, u: float) -> float:
-        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
-        return self.value
-
 
 @description
 class Exponential:
@@ -67,18 +53,14 @@ class Exponential:
         mean: in seconds.
 
     Example:
-        >>> round(Exponential(0.05).quantile(0.5), 4)
-        0.0347
+        >>> Exponential(0.05).cv
+        1.0
     """
 
     mean: PositiveSeconds
     _: KW_ONLY
     kind: Literal["exponential"] = "exponential"
     cv: ClassVar[float] = 1.0
-
-    def quantile(self, u: float) -> float:
-        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
-        return -self.mean * log1p(-u)
 
 
 @description
@@ -90,19 +72,14 @@ class LogNormal:
         cv: coefficient of variation: standard deviation divided by mean.
 
     Example:
-        >>> round(LogNormal(0.06, cv=1.0).quantile(0.5), 4)
-        0.0424
+        >>> LogNormal(0.06, cv=0.5)
+        LogNormal(0.06, cv=0.5)
     """
 
     mean: PositiveSeconds
     _: KW_ONLY
     cv: Annotated[float, Field(gt=0)] = 1.0
     kind: Literal["log_normal"] = "log_normal"
-
-    def quantile(self, u: float) -> float:
-        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
-        variance = log1p(self.cv * self.cv)
-        return self.mean * exp(sqrt(variance) * _NORMAL.inv_cdf(u) - variance / 2)
 
 
 @description
@@ -116,19 +93,14 @@ class Gamma:
         cv: coefficient of variation: standard deviation divided by mean, from 0.001 to 20.
 
     Example:
-        >>> round(Gamma(0.06, cv=1.0).quantile(0.5), 6) == round(Exponential(0.06).quantile(0.5), 6)
-        True
+        >>> Gamma(0.06, cv=0.5)  # Erlang-4
+        Gamma(0.06, cv=0.5)
     """
 
     mean: PositiveSeconds
     _: KW_ONLY
     cv: Annotated[float, Field(ge=0.001, le=20)] = 1.0
     kind: Literal["gamma"] = "gamma"
-
-    def quantile(self, u: float) -> float:
-        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
-        shape = 1 / (self.cv * self.cv)
-        return self.mean * (gamma.quantile(u, shape) / shape)
 
 
 @description
@@ -165,10 +137,6 @@ class Uniform:
         """Coefficient of variation."""
         return (self.high - self.low) / sqrt(12) / self.mean if self.high else 0.0
 
-    def quantile(self, u: float) -> float:
-        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
-        return self.low + (self.high - self.low) * u
-
 
 @description
 class Pareto:
@@ -180,8 +148,8 @@ class Pareto:
             infinite.
 
     Example:
-        >>> round(Pareto(0.1, shape=2.5).quantile(0.99), 4)
-        0.3786
+        >>> round(Pareto(0.1, shape=2.5).cv, 4)
+        0.8944
     """
 
     mean: PositiveSeconds
@@ -194,11 +162,6 @@ class Pareto:
         """Coefficient of variation (infinite up to a shape of 2)."""
         return 1 / sqrt(self.shape * (self.shape - 2)) if self.shape > 2 else inf
 
-    def quantile(self, u: float) -> float:
-        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
-        minimum = self.mean * (self.shape - 1) / self.shape
-        return minimum * float((1 - u) ** (-1 / self.shape))
-
 
 @description
 class Empirical:
@@ -208,8 +171,8 @@ class Empirical:
         samples: the times, in seconds.
 
     Example:
-        >>> Empirical([0.1, 0.2, 0.6]).quantile(0.5)
-        0.2
+        >>> round(Empirical([0.1, 0.2, 0.6]).mean, 2)
+        0.3
     """
 
     samples: Annotated[Sequence[Seconds], Field(min_length=1), freeze_sequence]
@@ -230,10 +193,6 @@ class Empirical:
     def cv(self) -> float:
         """Coefficient of variation."""
         return pstdev(self.samples) / self.mean if self.mean else 0.0
-
-    def quantile(self, u: float) -> float:
-        """Return the time, in seconds, at the uniform number ``u`` in (0, 1)."""
-        return self.samples[int(u * len(self.samples))]
 
 
 @description
