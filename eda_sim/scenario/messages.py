@@ -2,7 +2,7 @@
 
 Subscriptions are nowhere declared apart: a service subscribes to an event by
 having a handler for it. Everything that asks "who calls whom" (the checks, the
-diagram, the unfolding) asks here.
+diagram, the plan) asks here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +39,7 @@ def name_of(step: MessageStep) -> str:
 def flatten(steps: Sequence[AnyStep]) -> Iterator[AnyStep]:
     """Yield every step, also those inside ``Parallel`` and ``Branch``, in order.
 
+    >>> from eda_sim.scenario.steps import Parallel
     >>> [
     ...     name_of(step)
     ...     for step in flatten([Parallel([Call("A"), Call("B")])])
