@@ -531,8 +531,12 @@ def test_a_program_warns_in_one_line_too(ordered_file: Path) -> None:
         ("run order_chain --set rate=nan", "rate must be a finite number, got 'nan'"),
         ("run order_chain --set duration=long", "duration must be a number, got 'long'"),
         (
-            "run order_chain --set email_workers=8",
-            "order_chain has no setting 'email_workers': did you mean 'email.workers'?",
+            "run order_chain --set email_worker=8",
+            "order_chain has no setting 'email_worker': did you mean 'email_workers'?",
+        ),
+        (
+            "run order_crash --set email_workers=8",
+            "order_crash has no setting 'email_workers': did you mean 'email.workers'?",
         ),
         ("run order_chain --set paymnt=8", "order_chain has no setting 'paymnt': did you mean"),
         ("run order_chain --set retry=4", "retry must be Retry(...) or a mapping of its fields"),

@@ -4,12 +4,15 @@ Whether the outputs are *right* is nbval's part (``make test``), which runs ever
 It cannot see a cell that was stored without being run, or a figure that it skips; these tests do.
 """
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tools import notebooks as suite
@@ -26,6 +29,34 @@ TIMING = re.compile(
 )
 # Comments and tags by which nbval would run a cell without comparing it.
 EXCUSE = re.compile(r"NBVAL_(?:SKIP|IGNORE_OUTPUT)|PYTEST_VALIDATE_IGNORE_OUTPUT")
+# What ``from eda_sim import *`` brings that has parts: whoever takes the name hides them.
+PARTS = {"catalog", "lifecycle", "style", "theory"}
+
+
+def syntax(source: str) -> Iterator[ast.AST]:
+    """Every piece of a cell's code, magics included."""
+    yield from ast.walk(ast.parse(TransformerManager().transform_cell(source)))
+
+
+def imported(source: str) -> Iterator[str]:
+    """The modules that a cell imports, or imports from."""
+    for node in syntax(source):
+        match node:
+            case ast.ImportFrom(module=str(module)):
+                yield module
+            case ast.Import(names=names):
+                yield from (each.name for each in names)
+
+
+def is_inner(module: str) -> bool:
+    """Whether a module is the package's own, and not public."""
+    return module.startswith("eda_sim.") and module not in ("eda_sim.catalog", "eda_sim.theory")
+
+
+def names_given(source: str) -> set[str]:
+    """The variables that a cell sets."""
+    names = (node for node in syntax(source) if isinstance(node, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 
 def texts(output: Any) -> list[str]:
@@ -58,6 +89,10 @@ def flaws(notebook: Any) -> list[str]:
             found.append(f"code cell {number} is excused from comparison")
         if cell.source.rstrip().endswith(";"):
             found.append(f"code cell {number} ends in a semicolon")
+        if any(map(is_inner, imported(cell.source))):
+            found.append(f"code cell {number} imports from an inner module")
+        if names_given(cell.source) & PARTS:
+            found.append(f"code cell {number} hides a part of the package")
     return found
 
 
@@ -114,6 +149,10 @@ def test_a_sound_notebook_has_no_flaws() -> None:
         (notebook_with("# NBVAL_IGNORE_OUTPUT\n1"), "excused"),
         (notebook_with(metadata={"tags": ["nbval-skip"]}), "excused"),
         (notebook_with("plot();"), "semicolon"),
+        (notebook_with("from eda_sim.rules.lifecycle import BREAKER"), "inner module"),
+        (notebook_with("import eda_sim.views.style as look"), "inner module"),
+        (notebook_with("for style in 'ab':\n    print(style)"), "hides"),
+        (notebook_with("theory, found = 1, 2"), "hides"),
     ],
 )
 def test_each_flaw_is_found(broken: Any, flaw: str) -> None:

@@ -13,7 +13,7 @@ not given it has its usual length, but at most a tenth of the duration.
 ['consumer_group', 'event_bus', 'event_flow', 'fan_out', 'order_chain', 'order_crash',
  'order_pubsub', 'retry_ladder', 'retry_storm', 'service_chain', 'town_announcement',
  'town_conversation']
->>> CATALOG["order_chain"](payment_workers=8).replace("email.workers", 6).service("email").workers
+>>> CATALOG["order_chain"](payment_workers=8).replace("email.inbox", 6).service("email").inbox
 6
 """
 

@@ -31,11 +31,11 @@ from eda_sim.units import minute, ms
 _COMMANDS = ("ProcessPayment", "ReserveItems", "SendConfirmation", "RecordSale")
 _EVENT = "OrderPlaced"
 
-# Who handles the commands after the first, or the event beside payment: service, workers, work.
+# Who handles the commands after the first, or the event beside payment: service and work.
 _OTHERS: Final = (
-    ("inventory", 4, "reserve items"),
-    ("email", 4, "send mail"),
-    ("analytics", 2, "record sale"),
+    ("inventory", "reserve items"),
+    ("email", "send mail"),
+    ("analytics", "record sale"),
 )
 
 _WARMUP: Final = 2 * minute
@@ -46,6 +46,9 @@ def order_chain(
     rate: float = 40.0,
     order_workers: int = 32,
     payment_workers: int = 4,
+    inventory_workers: int = 4,
+    email_workers: int = 4,
+    analytics_workers: int = 2,
     order_mean: float = 5 * ms,
     payment_mean: float = 60 * ms,
     payment_cv: float = 1.0,
@@ -71,6 +74,9 @@ def order_chain(
         rate: orders placed, 1/second (Poisson).
         order_workers: threads of ``orders``, each held while its order is under way.
         payment_workers: threads of ``payment``.
+        inventory_workers: threads of ``inventory``.
+        email_workers: threads of ``email``.
+        analytics_workers: threads of ``analytics``.
         order_mean: mean time to accept an order, seconds (exponential).
         payment_mean: mean time to charge a card, seconds (log-normal).
         payment_cv: coefficient of variation of that time.
@@ -109,7 +115,7 @@ def order_chain(
             _orders(order_workers, order_mean, calls),
             *_departments(
                 _COMMANDS,
-                payment_workers,
+                (payment_workers, inventory_workers, email_workers, analytics_workers),
                 _charge_card(payment_mean, payment_cv, payment_transient, payment_permanent),
                 (inventory_mean, email_mean, analytics_mean),
             ),
@@ -126,6 +132,9 @@ def order_pubsub(
     rate: float = 40.0,
     order_workers: int = 32,
     payment_workers: int = 4,
+    inventory_workers: int = 4,
+    email_workers: int = 4,
+    analytics_workers: int = 2,
     order_mean: float = 5 * ms,
     payment_mean: float = 60 * ms,
     payment_cv: float = 1.0,
@@ -151,6 +160,9 @@ def order_pubsub(
         rate: orders placed, 1/second (Poisson).
         order_workers: threads of ``orders``, each held until the broker has accepted.
         payment_workers: threads of ``payment``.
+        inventory_workers: threads of ``inventory``.
+        email_workers: threads of ``email``.
+        analytics_workers: threads of ``analytics``.
         order_mean: mean time to accept an order, seconds (exponential).
         payment_mean: mean time to charge a card, seconds (log-normal).
         payment_cv: coefficient of variation of that time.
@@ -185,7 +197,7 @@ def order_pubsub(
             _orders(order_workers, order_mean, [Publish(_EVENT)]),
             *_departments(
                 [_EVENT] * len(_COMMANDS),
-                payment_workers,
+                (payment_workers, inventory_workers, email_workers, analytics_workers),
                 _charge_card(payment_mean, payment_cv, payment_transient, payment_permanent),
                 (inventory_mean, email_mean, analytics_mean),
             ),
@@ -219,12 +231,14 @@ def _charge_card(mean: float, cv: float, transient: float, permanent: float) -> 
 
 
 def _departments(
-    messages: Sequence[str], payment_workers: int, charge_card: Work, means: Sequence[float]
+    messages: Sequence[str], workers: Sequence[int], charge_card: Work, means: Sequence[float]
 ) -> list[Service]:
-    first, *rest = messages
-    payment = Service("payment", workers=payment_workers, on={first: [charge_card]})
     others = [
-        Service(name, workers=workers, on={message: [Work(Exponential(mean), label)]})
-        for (name, workers, label), message, mean in zip(_OTHERS, rest, means, strict=True)
+        (name, Work(Exponential(mean), label))
+        for (name, label), mean in zip(_OTHERS, means, strict=True)
     ]
-    return [payment, *others]
+    departments = [("payment", charge_card), *others]
+    return [
+        Service(name, workers=threads, on={message: [work]})
+        for (name, work), message, threads in zip(departments, messages, workers, strict=True)
+    ]

@@ -22,7 +22,6 @@ from eda_sim.rules.outcomes import FAILED, OK, Outcome
 from eda_sim.rules.plan import PublicationNode
 from eda_sim.rules.tables import MESSAGES
 from eda_sim.scenario.faults import BROKER
-from eda_sim.scenario.steps import Publish
 
 (_PUBLISHED_AT,) = MESSAGES.positions("published_at")
 
@@ -39,7 +38,7 @@ class PublicationStep:
         outbox: OutboxRelay | None,
         memory: Memory | None,
     ) -> None:
-        broker, recorder, step = stage.scenario.broker, stage.recorder, node.step
+        broker, recorder, event = stage.scenario.broker, stage.recorder, node.event
         assert broker is not None
         publish = node.address.of("publish")
         self._clock = stage.clock
@@ -59,8 +58,8 @@ class PublicationStep:
         self.takes_time = broker.publish.mean > 0 or self._troubled
         self._name = recorder.names.code(node.name)
         self._sender = recorder.names.code(node.owner)
-        self._kind = recorder.event if isinstance(step, Publish) else recorder.command
-        self._version = step.version if isinstance(step, Publish) else 1
+        self._kind = recorder.command if event is None else recorder.event
+        self._version = 1 if event is None else event.version
         self._record = recorder.messages.add
         self._note = stage.incidents.note
 

@@ -34,7 +34,6 @@ from eda_sim.rules.plan import (
     WorkNode,
     handling_of,
 )
-from eda_sim.scenario.steps import Publish
 
 
 class World:
@@ -142,7 +141,7 @@ class _Builder:
         return Subscription(self._stage, node, service, handling, letters.get(node.owner))
 
     def _outbox(self, node: PublicationNode) -> OutboxRelay | None:
-        if not isinstance(node.step, Publish) or node.step.outbox is None:
+        if node.outbox is None:
             return None
         instances = self._world.services[node.owner].instances
-        return OutboxRelay(self._stage.clock, node.step.outbox, instances)
+        return OutboxRelay(self._stage.clock, node.outbox, instances)

@@ -24,7 +24,6 @@ from eda_sim.results.record import Record
 from eda_sim.rules.identity import source_of
 from eda_sim.rules.plan import PublicationNode
 from eda_sim.scenario.plain import to_plain
-from eda_sim.scenario.steps import Publish
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 SPECIFICATION: Final = "1.0"
@@ -68,6 +67,6 @@ def timestamp(seconds: float) -> str:
 def _data(record: Record, request: int, node: int) -> dict[str, Any]:
     """Return what the step that made a message gave it to carry; a command carries nothing."""
     made = record.plan.unfoldings[source_of(request)].nodes[node]
-    step = made.step if isinstance(made, PublicationNode) else None
-    data: dict[str, Any] = to_plain(step.data) if isinstance(step, Publish) else {}
+    event = made.event if isinstance(made, PublicationNode) else None
+    data: dict[str, Any] = {} if event is None else to_plain(event.data)
     return data

@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
-from eda_sim.rules.plan import Plan
-from eda_sim.scenario.steps import Publish
+from eda_sim.rules.plan import Plan, PublicationNode
 
 
 def under_way(record: Record) -> npt.NDArray[np.bool_]:
@@ -34,5 +33,5 @@ def _outboxes(plan: Plan) -> set[str]:
         f"{message.owner}/{message.name}"
         for unfolding in plan.unfoldings
         for message in unfolding.messages
-        if isinstance(message.step, Publish) and message.step.outbox is not None
+        if isinstance(message, PublicationNode) and message.outbox is not None
     }

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from operator import itemgetter
+from typing import assert_never
 
 from eda_sim.errors import InvalidInput, nearest, warn
 from eda_sim.scenario.delivery import DeliveryPolicy
@@ -27,10 +28,9 @@ from eda_sim.scenario.faults import (
 from eda_sim.scenario.messages import Mention, edges, flatten, handlers_of, mentions, name_of
 from eda_sim.scenario.parts import Parts
 from eda_sim.scenario.service import Handler, Service
-from eda_sim.scenario.steps import Call, Publish, Send, Work
+from eda_sim.scenario.steps import Call, MessageStep, Publish, Send, Work
 
 _ROUNDING = 1e-9
-_VERBS = {Call: "called", Send: "sent", Publish: "published"}
 
 
 def check(scenario: Parts) -> None:
@@ -99,7 +99,7 @@ def _commands_and_events(said: Sequence[Mention]) -> None:
         if not isinstance(mention.step, Publish) and name in events:
             raise InvalidInput(
                 f"{name!r} must be either a command or an event, but {mention.sender!r} "
-                f"{'calls' if isinstance(mention.step, Call) else 'sends'} it and "
+                f"{_verb(mention.step)[0]} it and "
                 f"{events[name].sender!r} publishes it: use two names"
             )
 
@@ -107,7 +107,7 @@ def _commands_and_events(said: Sequence[Mention]) -> None:
 def _handled_once(mention: Mention, scenario: Parts) -> None:
     if isinstance(mention.step, Publish):
         return
-    name, verb = name_of(mention.step), _VERBS[type(mention.step)]
+    name, (_, verb) = name_of(mention.step), _verb(mention.step)
     handling = handlers_of(name, scenario.services)
     if not handling:
         known = {on for service in scenario.services for on in service.handlers}
@@ -123,13 +123,25 @@ def _handled_once(mention: Mention, scenario: Parts) -> None:
         )
 
 
+def _verb(step: MessageStep) -> tuple[str, str]:
+    """Return what a sender does to a message, and what is done to the message."""
+    match step:
+        case Call():
+            return "calls", "called"
+        case Send():
+            return "sends", "sent"
+        case Publish():
+            return "publishes", "published"
+        case _:
+            assert_never(step)
+
+
 def _broker_present(said: Sequence[Mention], scenario: Parts) -> None:
     for mention in said:
         if not isinstance(mention.step, Call) and scenario.broker is None:
             raise InvalidInput(
                 f"broker is missing, but {mention.sender!r} "
-                f"{'publishes' if isinstance(mention.step, Publish) else 'sends'} "
-                f"{name_of(mention.step)!r}: add broker=Broker()"
+                f"{_verb(mention.step)[0]} {name_of(mention.step)!r}: add broker=Broker()"
             )
 
 

@@ -6,14 +6,14 @@ publications and subscriptions; nodes and edges carry their ``kind``. To count
 coupling, count edges: an edge is somebody who has to know somebody.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, assert_never
 
 from eda_sim.later.networkx import networkx
-from eda_sim.scenario.messages import Mention, handlers_of, mentions
+from eda_sim.scenario.messages import Mention, handlers_of, mentions, name_of
 from eda_sim.scenario.parts import Parts
 from eda_sim.scenario.settings import decisions
-from eda_sim.scenario.steps import Call, Publish, Send, Work
+from eda_sim.scenario.steps import AnyStep, Branch, Call, Parallel, Publish, Send, Work
 
 ARROWS = {"call": "-->", "send": "-.->", "publish": "==>", "subscribe": "==>"}
 
@@ -36,14 +36,16 @@ def graph(scenario: Parts) -> "networkx.MultiDiGraph[str]":
 
 def _edges(mention: Mention, scenario: Parts) -> Iterator[tuple[str, str, str, str]]:
     step = mention.step
-    if isinstance(step, Publish):
-        yield mention.sender, step.event, "publish", step.event
-        for service in handlers_of(step.event, scenario.services):
-            yield step.event, service.name, "subscribe", step.event
-    else:
-        (service,) = handlers_of(step.command, scenario.services)
-        kind = "call" if isinstance(step, Call) else "send"
-        yield mention.sender, service.name, kind, step.command
+    match step:
+        case Publish():
+            yield mention.sender, step.event, step.kind, step.event
+            for service in handlers_of(step.event, scenario.services):
+                yield step.event, service.name, "subscribe", step.event
+        case Call() | Send():
+            (service,) = handlers_of(step.command, scenario.services)
+            yield mention.sender, service.name, step.kind, step.command
+        case _:
+            assert_never(step)
 
 
 def flowchart(scenario: Parts) -> str:
@@ -83,13 +85,12 @@ def as_text(scenario: Parts) -> str:
     """Return the system for a terminal: who does what, and what goes wrong when."""
     lines = [scenario.name, "=" * len(scenario.name)]
     for source in scenario.traffic:
-        verb = {Call: "call", Send: "send", Publish: "publish"}[type(source.message)]
-        lines.append(f"{source.name} {verb} {_message(source.message)}, {source.arrivals!r}")
+        message = source.message
+        lines.append(f"{source.name} {message.kind} {name_of(message)}, {source.arrivals!r}")
     for service in scenario.services:
         lines.append(f"{service.name} ({_size(service)})")
         for name, handler in service.handlers.items():
-            steps = ", ".join(_step(step) for step in handler.steps)
-            lines.append(f"  on {name}: {steps or 'nothing'}")
+            lines.append(f"  on {name}: {_steps(handler.steps) or 'nothing'}")
     if scenario.broker is not None:
         lines.append(repr(scenario.broker))
     lines.append(f"network: {scenario.network!r}")
@@ -98,10 +99,6 @@ def as_text(scenario: Parts) -> str:
         f"for {scenario.duration:g} s, warm-up {scenario.warmup:g} s, drain {scenario.drain:g} s"
     )
     return "\n".join(lines)
-
-
-def _message(step: Call | Send | Publish) -> str:
-    return step.event if isinstance(step, Publish) else step.command
 
 
 def _size(service: Any) -> str:
@@ -119,12 +116,20 @@ def _settings(step: Any, *shown: str) -> str:
     return f" ({', '.join(decided)})" if decided else ""
 
 
-def _step(step: Any) -> str:
-    if isinstance(step, Work):
-        return f"{step.label} {step.duration!r}{_settings(step, 'duration', 'label')}"
-    if isinstance(step, (Call, Send, Publish)):
-        return f"{step.kind} {_message(step)}{_settings(step, 'command', 'event')}"
-    if step.kind == "parallel":
-        return f"in parallel [{', '.join(map(_step, step.steps))}]"
-    then, otherwise = (", ".join(map(_step, s)) or "nothing" for s in (step.then, step.otherwise))
-    return f"with probability {step.probability:g} [{then}] otherwise [{otherwise}]"
+def _step(step: AnyStep) -> str:
+    match step:
+        case Work():
+            return f"{step.label} {step.duration!r}{_settings(step, 'duration', 'label')}"
+        case Call() | Send() | Publish():
+            return f"{step.kind} {name_of(step)}{_settings(step, 'command', 'event')}"
+        case Parallel():
+            return f"in parallel [{_steps(step.steps)}]"
+        case Branch():
+            then, otherwise = (_steps(way) or "nothing" for way in step.inside)
+            return f"with probability {step.probability:g} [{then}] otherwise [{otherwise}]"
+        case _:
+            assert_never(step)
+
+
+def _steps(steps: Sequence[AnyStep]) -> str:
+    return ", ".join(map(_step, steps))

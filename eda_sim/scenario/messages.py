@@ -2,17 +2,15 @@
 
 Subscriptions are nowhere declared apart: a service subscribes to an event by
 having a handler for it. Everything that asks "who calls whom" (the checks, the
-diagram, the unfolding) asks here.
+diagram, the plan) asks here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from eda_sim.scenario.service import Service
-from eda_sim.scenario.steps import AnyStep, Branch, Call, Parallel, Publish, Send
+from eda_sim.scenario.steps import AnyStep, Call, MessageStep, Publish, Send
 from eda_sim.scenario.traffic import Traffic
-
-MessageStep = Call | Send | Publish
 
 
 class Mention(NamedTuple):
@@ -29,12 +27,19 @@ def name_of(step: MessageStep) -> str:
     >>> name_of(Publish("OrderPlaced"))
     'OrderPlaced'
     """
-    return step.event if isinstance(step, Publish) else step.command
+    match step:
+        case Call() | Send():
+            return step.command
+        case Publish():
+            return step.event
+        case _:
+            assert_never(step)
 
 
 def flatten(steps: Sequence[AnyStep]) -> Iterator[AnyStep]:
     """Yield every step, also those inside ``Parallel`` and ``Branch``, in order.
 
+    >>> from eda_sim.scenario.steps import Parallel
     >>> [
     ...     name_of(step)
     ...     for step in flatten([Parallel([Call("A"), Call("B")])])
@@ -44,11 +49,8 @@ def flatten(steps: Sequence[AnyStep]) -> Iterator[AnyStep]:
     """
     for step in steps:
         yield step
-        if isinstance(step, Parallel):
-            yield from flatten(step.steps)
-        elif isinstance(step, Branch):
-            yield from flatten(step.then)
-            yield from flatten(step.otherwise)
+        for way in step.inside:
+            yield from flatten(way)
 
 
 def mentions(traffic: Sequence[Traffic], services: Sequence[Service]) -> Iterator[Mention]:
@@ -58,7 +60,7 @@ def mentions(traffic: Sequence[Traffic], services: Sequence[Service]) -> Iterato
     for service in services:
         for on, handler in service.handlers.items():
             for step in flatten(handler.steps):
-                if isinstance(step, (Call, Send, Publish)):
+                if isinstance(step, MessageStep):
                     yield Mention(service.name, on, step)
 
 

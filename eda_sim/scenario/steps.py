@@ -2,11 +2,15 @@
 
 Work occupies the worker, a call occupies it until the reply, a send or a
 publish until the broker has accepted; ``Parallel`` and ``Branch`` hold steps.
+
+The kinds of steps are a closed sum. Each says which sequences of steps are
+``inside`` it, so whoever walks a handler needs to know no kind, and whoever must
+tell the kinds apart matches them all.
 """
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -47,6 +51,7 @@ class Work:
     transient: Probability = 0.0
     permanent: Probability = 0.0
     kind: Literal["work"] = "work"
+    inside: ClassVar["Ways"] = ()
 
 
 @description
@@ -77,6 +82,7 @@ class Call:
     bulkhead: Count | None = None
     propagate_deadline: bool = False
     kind: Literal["call"] = "call"
+    inside: ClassVar["Ways"] = ()
 
     @model_validator(mode="after")
     def _has_a_deadline(self) -> "Call":
@@ -102,6 +108,7 @@ class Send:
     command: Name
     _: KW_ONLY
     kind: Literal["send"] = "send"
+    inside: ClassVar["Ways"] = ()
 
 
 @description
@@ -142,6 +149,7 @@ class Publish:
     version: Count = 1
     outbox: Outbox | None = None
     kind: Literal["publish"] = "publish"
+    inside: ClassVar["Ways"] = ()
 
 
 @description
@@ -159,6 +167,11 @@ class Parallel:
     steps: Annotated[Sequence["Step"], Field(min_length=1), freeze_sequence]
     _: KW_ONLY
     kind: Literal["parallel"] = "parallel"
+
+    @property
+    def inside(self) -> "Ways":
+        """Its steps."""
+        return (self.steps,)
 
 
 @description
@@ -183,6 +196,11 @@ class Branch:
     label: Name = "branch"
     kind: Literal["branch"] = "branch"
 
+    @property
+    def inside(self) -> "Ways":
+        """Both ways."""
+        return self.then, self.otherwise
+
 
 Step = Annotated[
     Work | Call | Send | Publish | Parallel | Branch,
@@ -191,5 +209,7 @@ Step = Annotated[
 ]
 
 AnyStep = Work | Call | Send | Publish | Parallel | Branch
+MessageStep = Call | Send | Publish
+Ways = tuple[Sequence[AnyStep], ...]  # steps that are done one after the other, each way apart
 
 complete(Parallel, Branch)

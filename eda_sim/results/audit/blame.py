@@ -21,10 +21,9 @@ from eda_sim.results.audit.troubles import begun, troubles
 from eda_sim.results.case import Case, rows
 from eda_sim.results.record import Record
 from eda_sim.rules.incidents import INCIDENTS
-from eda_sim.rules.plan import CallNode, MessageNode, WorkNode, way_to
+from eda_sim.rules.plan import CallNode, MessageNode, PublicationNode, WorkNode, way_to
 from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy
 from eda_sim.scenario.faults import ServiceFault
-from eda_sim.scenario.steps import Publish
 
 # What an effect can be missing or late for without any incident.
 STILL_UNDER_WAY: Final = "still_under_way"
@@ -267,8 +266,8 @@ def _got_to(case: Case, leg: Leg) -> bool:
 
 
 def _is_in_outbox(case: Case, leg: Leg, made: Any) -> bool:
-    step = leg.message.step
-    in_outbox = isinstance(step, Publish) and step.outbox is not None
+    message = leg.message
+    in_outbox = isinstance(message, PublicationNode) and message.outbox is not None
     return in_outbox and not case.deliveries(made.message)
 
 

@@ -12,6 +12,7 @@ chooses either.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from eda_sim.rules.addresses import Address
 from eda_sim.rules.order import Rank, turn
@@ -19,7 +20,7 @@ from eda_sim.scenario.broker import Topic
 from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.messages import name_of
 from eda_sim.scenario.service import Handler, Service
-from eda_sim.scenario.steps import Branch, Call, Parallel, Publish, Send, Work
+from eda_sim.scenario.steps import Branch, Call, Outbox, Parallel, Publish, Send, Work
 
 
 @dataclass(eq=False)
@@ -125,6 +126,22 @@ class PublicationNode(_Node):
     def name(self) -> str:
         """The name of the command or event."""
         return name_of(self.step)
+
+    @property
+    def event(self) -> Publish | None:
+        """What is published; None for a command, which has no data, no version and no outbox."""
+        match self.step:
+            case Publish() as event:
+                return event
+            case Send():
+                return None
+            case _:
+                assert_never(self.step)
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """Where it waits until a relay publishes it, if it does."""
+        return None if self.event is None else self.event.outbox
 
     @property
     def accepted(self) -> int:
