@@ -1,7 +1,8 @@
 """The outbox of a service: events written with the work, and the relay that publishes them.
 
-The relay looks at its own regular times, and only while something waits for it, so
-that an empty outbox does not keep a run alive.
+The relay looks at its own regular times, the k-th at ``k * poll`` seconds, and only while
+something waits for it, so that an empty outbox does not keep a run alive. Looks are counted: the
+next is the first that is later than now, and each publishes one batch at most.
 """
 
 from collections import deque
@@ -40,11 +41,18 @@ class OutboxRelay:
 
     def _relay(self) -> Process:
         while self._written:
-            looks = floor(self._clock.now / self._poll) + 1
-            yield self._clock.wait_until(looks * self._poll, _LOOKS)
+            yield self._clock.wait_until(self._next_look(), _LOOKS)
             if not self._instances.are_down:
                 yield from self._publish_a_batch()
         self._at_work = False
+
+    def _next_look(self) -> float:
+        """Return when the relay looks next; what falls on now has been, however it is rounded."""
+        now, poll = self._clock.now, self._poll
+        look = floor(now / poll)
+        while look * poll <= now:
+            look += 1
+        return look * poll
 
     def _publish_a_batch(self) -> Process:
         for _ in range(min(self._batch, len(self._written))):
