@@ -26,6 +26,8 @@ from eda_sim.rules.plan import PublicationNode
 from eda_sim.scenario.faults import BROKER
 from eda_sim.scenario.steps import Publish
 
+_REMEDY = "let a publisher wait longer (broker.republish_after)"
+
 
 class PublicationStep:
     """A send or a publication at its place in the plan."""
@@ -48,6 +50,7 @@ class PublicationStep:
         self._turn = node.accepted
         self._again = node.is_due
         self._acceptance = acceptance
+        self._accept = acceptance.accept
         self._link = stage.network.link(node.owner, BROKER, publish)
         self._when_unreachable = broker.when_unreachable
         self._republish_after = broker.republish_after
@@ -61,6 +64,7 @@ class PublicationStep:
         self._version = step.version if isinstance(step, Publish) else 1
         self._record = recorder.messages.add
         self._note = stage.incidents.note
+        self._tried_again = stage.standstill.again
 
     def perform(self, job: Job) -> Performance:
         """Publish as a step of a handler: the worker is held until the broker accepts."""
@@ -93,7 +97,14 @@ class PublicationStep:
         if self._outbox is not None:
             self._outbox.write(partial(self._hand_over, published))
             return OK
-        return (yield from self._hand_over(published))
+        if self._troubled:
+            return (yield from self._hand_over(published))
+        # Most ways to a broker are never troubled, and need nobody to see to them.
+        latency = self._latency(request.number, tries)
+        if latency:
+            yield self._clock.wait(latency, self._turn + request.turn, 1)
+        self._accept(published)
+        return OK
 
     def _hand_over(self, published: Published) -> Performance:
         """Let it travel to the broker, and see that it is accepted."""
@@ -114,7 +125,7 @@ class PublicationStep:
             outcome = yield from self._reach_the_broker(published)
             if outcome is not OK:
                 return self._not_accepted(published, outcome)
-        self._acceptance.accept(published)
+        self._accept(published)
         return OK
 
     def _reach_the_broker(self, published: Published) -> Performance:
@@ -131,6 +142,7 @@ class PublicationStep:
                 turn = self._again + request.turn
                 yield self._clock.wait(self._republish_after, turn, published.attempts)
                 published.attempts += 1
+                self._tried_again(published, self._name, self._sender, request, _REMEDY)
         return (yield from self._enter_the_topic(published))
 
     def _stopped(self, link: Link, published: Published) -> Condition | None:
@@ -170,7 +182,7 @@ class PublicationStep:
             return
         if topic is not None:
             topic.enter()
-        self._acceptance.accept(published)
+        self._accept(published)
 
     def _not_accepted(self, published: Published, outcome: Outcome) -> Outcome:
         """The broker has not taken the message: it is lost, or the publisher fails."""
