@@ -132,7 +132,7 @@ def yaml_of(**changes: Any) -> dict[str, Any]:
         (lambda: Parallel("ab"), "Parallel.steps must be a list, got 'ab'"),
         (lambda: Branch(2, [WORK]), "Branch.probability must be <= 1, got 2"),
         (lambda: Retry(max_attempts=0), "Retry.max_attempts must be >= 1, got 0"),
-        (lambda: Retry(max_attempts=1001), "Retry.max_attempts must be <= 1000, got 1001"),
+        (lambda: Retry(max_attempts=100_001), "Retry.max_attempts must be <= 100000, got 100001"),
         (lambda: Backoff(-1), "Backoff.base must be >= 0, got -1"),
         (lambda: Backoff(1, factor=0.5), "Backoff.factor must be >= 1, got 0.5"),
         (

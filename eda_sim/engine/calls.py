@@ -32,6 +32,7 @@ from eda_sim.scenario.delivery import Retry
 _ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcome")
 _REFUSALS = {"short_circuited": "short_circuited", "rejected": "bulkhead_full"}
 _ONCE = Retry(max_attempts=1)
+_REMEDY = "let the retry of the call wait (backoff), or limit it (max_attempts, budget)"
 # A permanent error is an answer: the callee is well, the request is not.
 _ANSWERS = (OK, FAILED_PERMANENTLY)
 
@@ -116,6 +117,7 @@ class CallStep:
         self._times_out = node.times_out
         self._due = node.is_due
         self._note = stage.incidents.note
+        self._again = stage.standstill.again
         recorder = stage.recorder
         self._record_message, self._record_call = recorder.messages.add, recorder.calls.add
         self._caller, self._command = recorder.names.code(node.owner), recorder.command
@@ -150,6 +152,7 @@ class CallStep:
                 if "repeated" not in state or not self._may_repeat(call, deadline):
                     break
                 state = state["repeated"]
+                self._again(message, self.handling.name, self._caller, request, _REMEDY)
                 seconds = self._back_off(request, tries, attempt)
                 if seconds:
                     yield self._wait(seconds, request, attempt, deadline)

@@ -13,7 +13,12 @@ from typing import Any, Final
 
 from simpy import Environment, Event, Interrupt, Process
 
+from eda_sim.errors import SimulationError
+from eda_sim.rules.order import parts
+
 Callback = Callable[[Event], Any]
+
+MOST_AT_ONE_INSTANT: Final = 30_000_000
 
 _A_FEW: Final = 64
 _TAKEN: Any = None  # the callbacks of what has been noticed
@@ -73,8 +78,12 @@ class Clock(Environment):
         """Let everything happen that is due up to and including ``horizon`` seconds.
 
         ``now_and_then`` is called after every hundred events or so.
+
+        Raises:
+            SimulationError: if so much happens at one instant that time may never go on.
         """
         at_once, agenda = self._at_once, self.agenda
+        instant, looks = -1.0, 0
         while at_once or (agenda and agenda[0][0] <= horizon):
             for _ in range(_A_FEW):
                 if at_once:
@@ -90,6 +99,21 @@ class Clock(Environment):
                 if not event._ok and not hasattr(event, "_defused"):
                     raise event._value
             now_and_then()
+            looks = looks + 1 if self._now == instant else 0
+            instant = self._now
+            if looks * _A_FEW > MOST_AT_ONE_INSTANT:
+                raise SimulationError(self._why_not())
+
+    def _why_not(self) -> str:
+        """Say what keeps time from going on, as far as one can see it from here."""
+        found = (
+            f"at {self._now:.12g} s the run stands still: more than {MOST_AT_ONE_INSTANT:,} things "
+            "have happened while no time passed"
+        )
+        if not self.agenda or self.agenda[0][0] > self._now:
+            return found
+        rank, request, node = parts(self.agenda[0][1])
+        return f"{found}; next is {rank.name} of request {request} at node {node} of its plan"
 
 
 class _Death(Event):

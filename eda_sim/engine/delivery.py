@@ -28,6 +28,7 @@ _AVAILABLE_AT, _ENDED_AT, _ATTEMPTS, _OUTCOME = DELIVERIES.positions(
     "available_at", "ended_at", "attempts", "outcome"
 )
 _STARTED_AT, _HEARD_AT = ATTEMPTS.positions("started_at", "heard_at")
+_REMEDY = "let the retry of its delivery wait (backoff), or limit it (max_attempts)"
 
 
 class Delivery:
@@ -257,6 +258,8 @@ class DeliveryAttempt(Job):
     def __init__(self, delivery: Delivery, sent_at: float) -> None:
         terms = delivery.terms
         number = delivery.attempts = delivery.attempts + 1
+        if number > 1:
+            terms.again(delivery, terms.handling.name, terms.service, delivery.request, _REMEDY)
         if terms.remembers:
             delivery.waiting = self
         # Written out instead of super().__init__(): there is one for each attempt.

@@ -15,6 +15,7 @@ from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.instances import Instance, Instances
 from eda_sim.engine.job import Job
 from eda_sim.engine.lanes import Lanes
+from eda_sim.engine.outbox import OutboxRelay
 from eda_sim.engine.prefetching import Prefetching
 from eda_sim.engine.protection import limiter
 from eda_sim.engine.stage import Stage
@@ -38,6 +39,7 @@ class ServiceActor:
         self._queue = CommonQueue()
         self._room_of: dict[str, Lanes | Prefetching] = {}  # by message name
         self._rooms = self._room_of.values()
+        self.relays: list[OutboxRelay] = []  # of its outboxes
         self._idle: deque[Worker] = deque()
         self._bucket = limiter(self.clock, service.rate_limit)
         self._down_by: list[int] = []  # the faults that have instances down now
@@ -226,6 +228,9 @@ class ServiceActor:
         killed = self.instances.die(numbers)
         died = [job for instance in killed for job in self._kill(instance)]
         self._idle = deque(worker for worker in self._idle if worker.of not in killed)
+        if self.instances.are_down:
+            for relay in self.relays:
+                relay.die()
         dead = [instance.number for instance in killed if instance.number in were_up]
         for room in self._rooms:
             room.instances_down(dead)

@@ -8,6 +8,7 @@ from eda_sim.engine.clock import Clock
 from eda_sim.engine.incidents import Incidents
 from eda_sim.engine.links import Network
 from eda_sim.engine.recorder import Recorder
+from eda_sim.engine.standstill import Standstill
 from eda_sim.rules.luck import Luck
 from eda_sim.rules.plan import Plan
 
@@ -22,4 +23,5 @@ class Stage:
         self.clock = Clock()
         self.recorder = Recorder()
         self.incidents = Incidents(self.clock, self.recorder)
+        self.standstill = Standstill(self.clock, self.recorder.names)
         self.network = Network(self.clock, self.luck, plan.scenario.faults)

@@ -7,6 +7,7 @@ come and go, steps stay. What is inside a node is built before it, so the plan i
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
+from eda_sim.engine.acceptance import Acceptance
 from eda_sim.engine.autoscaler import AutoscalerActor
 from eda_sim.engine.calls import CallStep
 from eda_sim.engine.clients import ClientsActor
@@ -126,8 +127,8 @@ class _Builder:
                 )
             case PublicationNode():
                 subscriptions = tuple(map(self._subscription, node.inside))
-                topic, outbox = self._shared.topic(node), self._outbox(node)
-                return PublicationStep(stage, node, subscriptions, topic, outbox, memory)
+                acceptance = Acceptance(stage.clock, subscriptions, self._shared.topic(node))
+                return PublicationStep(stage, node, acceptance, self._outbox(node), memory)
             case ParallelNode():
                 return ParallelStep(stage, self._made(node.inside))
             case BranchNode():
@@ -143,5 +144,7 @@ class _Builder:
     def _outbox(self, node: PublicationNode) -> OutboxRelay | None:
         if node.outbox is None:
             return None
-        instances = self._world.services[node.owner].instances
-        return OutboxRelay(self._stage.clock, node.outbox, instances)
+        service = self._world.services[node.owner]
+        relay = OutboxRelay(self._stage.clock, node.outbox, service.instances)
+        service.relays.append(relay)
+        return relay

@@ -72,6 +72,16 @@ def turn(rank: Rank, node: int = 0) -> int:
     return (int(rank) << (REQUEST_BITS + NODE_BITS)) | node
 
 
+def parts(turn: int) -> tuple[Rank, int, int]:
+    """Return the rank, the request and the node of a turn.
+
+    >>> parts(turn(Rank.TIMEOUT, 7) + request_turn(17))
+    (<Rank.TIMEOUT: 9>, 17, 7)
+    """
+    request = turn >> NODE_BITS & (1 << REQUEST_BITS) - 1
+    return Rank(turn >> (REQUEST_BITS + NODE_BITS)), request, turn & (1 << NODE_BITS) - 1
+
+
 def request_turn(request: int) -> int:
     """Return what a request's identity adds to a turn."""
     return request << NODE_BITS

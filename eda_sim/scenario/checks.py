@@ -15,6 +15,7 @@ from typing import assert_never
 
 from eda_sim.errors import InvalidInput, nearest, warn
 from eda_sim.scenario.delivery import DeliveryPolicy
+from eda_sim.scenario.endless import check_ends
 from eda_sim.scenario.faults import (
     BROKER,
     BadDeployment,
@@ -53,6 +54,7 @@ def check(scenario: Parts) -> None:
             f"warmup must be < duration ({scenario.duration}), got {scenario.warmup}: "
             "statistics would have nothing left"
         )
+    check_ends(scenario)
     for oddity in oddities(scenario):
         warn(oddity)
 

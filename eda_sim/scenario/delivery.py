@@ -1,11 +1,14 @@
 """What happens when handling fails: backoff, retry, breaker, delivery policy."""
 
 from dataclasses import KW_ONLY
-from typing import Annotated, Literal
+from math import inf
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
 from eda_sim.scenario.description import Count, PositiveSeconds, Seconds, description
+
+MOST_ATTEMPTS: Final = 100_000  # of a retry that has a limit
 
 
 @description
@@ -70,13 +73,22 @@ class Retry:
     """
 
     _: KW_ONLY
-    max_attempts: Annotated[Count, Field(le=1000)] | None = 4
+    max_attempts: Annotated[Count, Field(le=MOST_ATTEMPTS)] | None = 4
     backoff: Backoff = Backoff(1.0)
     budget: RetryBudget | None = None
 
     def allows(self, attempt: int) -> bool:
         """Say whether there may be another try after try ``attempt`` (from 1)."""
         return self.max_attempts is None or attempt < self.max_attempts
+
+    @property
+    def shortest_wait(self) -> float:
+        """How long tries wait at least, sooner or later, in seconds; ``inf`` if they end."""
+        backoff = self.backoff
+        if self.max_attempts is not None or self.budget is not None:
+            return inf
+        grows = backoff.base > 0 and (backoff.factor > 1 or backoff.jitter == "decorrelated")
+        return (backoff.maximum or inf) if grows else backoff.after(1)
 
 
 @description

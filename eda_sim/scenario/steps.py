@@ -92,6 +92,18 @@ class Call:
             )
         return self
 
+    @model_validator(mode="after")
+    def _comes_to_an_end(self) -> "Call":
+        refuses = "breaker" if self.breaker is not None else "bulkhead"
+        stops = self.breaker is not None or self.bulkhead is not None
+        if stops and self.retry is not None and self.retry.shortest_wait == 0:
+            raise ValueError(
+                f"retry.max_attempts must be a number where a {refuses} refuses at once and "
+                "nothing waits, got None: what is refused would be tried again for ever at one "
+                "instant; limit it, or give the retry a backoff"
+            )
+        return self
+
 
 @description
 class Send:

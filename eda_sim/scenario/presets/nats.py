@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, Final
 
 from eda_sim.errors import InvalidInput
-from eda_sim.scenario.delivery import Backoff, DeliveryPolicy, Retry
+from eda_sim.scenario.delivery import MOST_ATTEMPTS, Backoff, DeliveryPolicy, Retry
 from eda_sim.scenario.presets.given import Given
 from eda_sim.scenario.presets.table import NUMBER, SECONDS, Page, Preset, behaviour, setting
 from eda_sim.units import hour, minute, second
@@ -27,7 +27,6 @@ _DELIVERY = Page(
 )
 
 PENDING: Final = 1000
-MOST_DELIVERIES: Final = 1000  # what a retry can count to
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNITS = {"ms": second / 1000, "s": second, "m": minute, "h": hour}
 _POLICIES = {
@@ -138,7 +137,7 @@ def nats_fields(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) ->
 def _attempts(given: Given) -> int | None:
     if given.value("MaxDeliver") == -1:
         return None
-    return given.number("MaxDeliver", 1, MOST_DELIVERIES, "give one in between, or -1 for no limit")
+    return given.number("MaxDeliver", 1, MOST_ATTEMPTS, "give one in between, or -1 for no limit")
 
 
 def _one_by_one(given: Given) -> bool:
