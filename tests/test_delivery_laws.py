@@ -340,21 +340,23 @@ def a_partition_keeps_the_order_of_acceptance(run: Run, all_told: list[Told]) ->
 
 @law
 def the_prefetch_count_bounds_what_an_instance_has(run: Run, all_told: list[Told]) -> None:
-    """Of one message name, never more than that many attempts at once on one instance."""
-    instances: dict[tuple[str, str, int], list[Any]] = {}
-    limits: dict[tuple[str, str, int], int] = {}
+    """Of all message names together: whoever is pushed last found fewer than his limit there.
+
+    So of the attempts with a limit or a lower one, never more than that are on one instance.
+    """
+    instances: dict[tuple[str, int], list[tuple[int, Any]]] = {}
     for each in all_told:
-        for attempt in each.taken:
-            if each.rules.prefetch is not None:
-                where = attempt.service, each.name, attempt.instance
-                instances.setdefault(where, []).append(attempt)
-                limits[where] = each.rules.prefetch
-    for where, attempts in instances.items():
-        limit = limits[where]
-        begins = sorted(attempt.started_at for attempt in attempts)
-        ends = sorted(end_of(attempt) for attempt in attempts)
-        # When one begins, all of those before it have ended but for limit - 1.
-        assert all(begin >= end for begin, end in zip(begins[limit:], ends, strict=False))
+        if each.rules.prefetch is not None:
+            for attempt in each.taken:
+                where = attempt.service, attempt.instance
+                instances.setdefault(where, []).append((each.rules.prefetch, attempt))
+    for limited in instances.values():
+        for limit in {limit for limit, _ in limited}:
+            no_higher = [attempt for other, attempt in limited if other <= limit]
+            begins = sorted(attempt.started_at for attempt in no_higher)
+            ends = sorted(map(end_of, no_higher))
+            # When one begins, all of those before it have ended but for limit - 1.
+            assert all(begin >= end for begin, end in zip(begins[limit:], ends, strict=False))
 
 
 def test_every_law_holds_whatever_the_policies_and_outages() -> None:

@@ -11,7 +11,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eda_sim import Backoff, Exponential, Outage, Poisson, Retry, Work, simulate
+from eda_sim import (
+    Backoff,
+    Broker,
+    Constant,
+    Exponential,
+    Handler,
+    Outage,
+    Poisson,
+    Publish,
+    Retry,
+    Scenario,
+    Service,
+    Trace,
+    Traffic,
+    Work,
+    simulate,
+)
 from eda_sim.results.run import Run
 from eda_sim.scenario.delivery import DeliveryPolicy
 from tests.brokered import HALF, ends, handling, retry, rows, same_tables, seed_where, takes, world
@@ -96,6 +112,55 @@ def test_a_failed_message_rejoins_the_broker_s_queue(requeue: Any, order: list[i
     limited = policy(1, retry=retry(wait=0.5), requeue=requeue)
     run = simulate(world([0, 0, 0], takes(1.0, transient=HALF), limited), seed)
     assert handling(run) == [(n, float(moment)) for moment, n in enumerate(order)]
+
+
+# -- several message names -------------------------------------------------------------------
+
+
+def two_names(of_one: DeliveryPolicy, of_other: DeliveryPolicy, **settings: Any) -> Scenario:
+    """Events of two names for one service, each with three messages at 0 and a second of work."""
+    names = {"E": of_one, "F": of_other}
+    work = [Work(Constant(1.0), "work")]
+    on = {name: Handler(work, delivery=each) for name, each in names.items()}
+    return Scenario(
+        "two names",
+        traffic=[Traffic(Publish(name), Trace([0.0] * 3), name=f"{name} source") for name in names],
+        services=[Service("worker", on=on, **settings)],
+        broker=Broker(),
+        duration=100.0,
+    )
+
+
+def most_at_once(run: Run, instance: int, names: str = "EF") -> int:
+    """How many attempts at messages of these names were at work on an instance at a time."""
+    taken = run.attempts[run.attempts["name"].isin(list(names))]
+    begins = taken.loc[taken["instance"] == instance, "started_at"].tolist()
+    return max(sum(begin <= other < begin + 1.0 for other in begins) for begin in begins)
+
+
+@pytest.mark.parametrize("prefetch", [1, 2, 3])
+def test_what_an_instance_holds_is_counted_for_all_names_together(prefetch: int) -> None:
+    """Three messages of each of two names, two instances with workers for all: the limit is one."""
+    limited = two_names(policy(prefetch), policy(prefetch), instances=2, workers=6)
+    run = simulate(limited)
+    assert [most_at_once(run, instance) for instance in (0, 1)] == [prefetch, prefetch]
+
+
+def test_of_two_limits_each_holds_for_its_own_messages() -> None:
+    """E is pushed where nothing is held, F where fewer than three are.
+
+    The second E has come before any F and does not keep them; it begins when all three are done.
+    """
+    run = simulate(two_names(policy(1), policy(3), workers=6))
+    begun = sorted(rows(run.attempts, "started_at", "name"))
+    assert begun == [(0.0, "E"), (0.0, "F"), (0.0, "F"), (1.0, "F"), (2.0, "E"), (3.0, "E")]
+
+
+def test_what_is_taken_from_the_broker_does_not_count() -> None:
+    """F has no limit: its three are at work beside the one E that is held."""
+    run = simulate(two_names(policy(1), DeliveryPolicy(), workers=6))
+    assert most_at_once(run, 0, "E") == 1
+    assert most_at_once(run, 0, "F") == 3
 
 
 # -- crashes ---------------------------------------------------------------------------------

@@ -315,12 +315,12 @@ class DeliveryAttempt(Job):
         at = terms.clock._now if self._handled_at is None else self._handled_at
         delivery.settle(self, outcome, at)
         # Only now, or the room could go to a redelivery that this acknowledgement withdraws.
-        if terms.prefetching is not None:
-            terms.prefetching.release(self)
+        if terms.line is not None:
+            terms.line.release(self)
 
     def crashed(self) -> None:
         """The instance that handled it has died."""
-        prefetching = self.delivery.terms.prefetching
-        if prefetching is not None:
-            prefetching.release(self)
+        line = self.delivery.terms.line
+        if line is not None:
+            line.release(self)
         self.delivery.crashed(self)

@@ -15,7 +15,7 @@ from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.instances import Instance, Instances
 from eda_sim.engine.job import Job
 from eda_sim.engine.lanes import Lanes
-from eda_sim.engine.prefetching import Prefetching
+from eda_sim.engine.prefetching import Line, Prefetching
 from eda_sim.engine.protection import limiter
 from eda_sim.engine.stage import Stage
 from eda_sim.engine.waiting import WaitingRoom, place_of
@@ -36,8 +36,9 @@ class ServiceActor:
         self.pace = 1.0  # how many times as long work takes now
         self._slowdowns: list[float] = []
         self._queue = CommonQueue()
-        self._room_of: dict[str, Lanes | Prefetching] = {}  # by message name
-        self._rooms = self._room_of.values()
+        self._lanes: dict[str, Lanes] = {}  # by message name
+        self._prefetching: Prefetching | None = None
+        self._rooms: list[Lanes | Prefetching] = []
         self._idle: deque[Worker] = deque()
         self._bucket = limiter(self.clock, service.rate_limit)
         self._down_by: list[int] = []  # the faults that have instances down now
@@ -152,17 +153,25 @@ class ServiceActor:
                 worker.hand(job)
                 return
 
-    def room(self, node: HandlerNode, rebalance: float) -> Lanes | Prefetching | None:
-        """Return where deliveries of a message wait beside the common queue, if they do."""
-        policy, name, up = node.policy, node.message.name, self.instances.up
-        if name in self._room_of or policy is None:
-            return self._room_of.get(name)
-        if policy.ordered:
-            self._room_of[name] = Lanes(self, up, node.partitions, rebalance)
-        elif policy.prefetch is not None:
+    def lanes(self, node: HandlerNode, rebalance: float) -> Lanes | None:
+        """Return where deliveries of a message wait in order, if they do."""
+        policy, name = node.policy, node.message.name
+        if name not in self._lanes and policy is not None and policy.ordered:
+            lanes = Lanes(self, self.instances.up, node.partitions, rebalance)
+            self._lanes[name] = lanes
+            self._rooms.append(lanes)
+        return self._lanes.get(name)
+
+    def line(self, node: HandlerNode) -> Line | None:
+        """Return where deliveries of a message wait to be pushed to an instance, if they are."""
+        limit = None if node.policy is None else node.policy.prefetch
+        if limit is None:
+            return None
+        if self._prefetching is None:
             most = self.service.most_instances
-            self._room_of[name] = Prefetching(self, up, most, policy.prefetch)
-        return self._room_of.get(name)
+            self._prefetching = Prefetching(self, self.instances.up, most)
+            self._rooms.append(self._prefetching)
+        return self._prefetching.line(limit)
 
     # -- the broker out of reach -------------------------------------------------
 

@@ -139,8 +139,10 @@ class DeliveryPolicy:
         ordered: messages with the same key are handled in order, in one of the topic's
             partitions, by one worker at a time; one that fails keeps those behind it.
         retry_topic: with ``ordered``, one that fails is tried again beside the order.
-        prefetch: how many unacknowledged deliveries the broker pushes to an instance; without
-            it a free worker takes the next from the broker.
+        prefetch: how many unacknowledged deliveries the broker pushes to an instance, those of all
+            message names together; None: a free worker takes the next from the broker, and none
+            of these count. Where the handlers of a service differ, each delivery is pushed only
+            where fewer are held than its own handler says.
 
     Example:
         >>> DeliveryPolicy(guarantee="at_most_once").retry.max_attempts
