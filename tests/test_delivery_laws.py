@@ -8,7 +8,7 @@ back. Each law is read off the tables and the policies alone.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from math import isnan
 from typing import Any, NamedTuple
 
@@ -357,6 +357,23 @@ def the_prefetch_count_bounds_what_an_instance_has(run: Run, all_told: list[Told
             ends = sorted(map(end_of, no_higher))
             # When one begins, all of those before it have ended but for limit - 1.
             assert all(begin >= end for begin, end in zip(begins[limit:], ends, strict=False))
+
+
+@law
+def what_comes_back_to_the_head_keeps_its_order(run: Run, all_told: list[Told]) -> None:
+    """Of two that wait there in the common queue, the one that came back first is taken first."""
+    redriven = set(run.incidents.loc[run.incidents["what"] == "redriven", "message"])
+    waited: dict[str, list[Any]] = {}
+    for each in all_told:
+        rules = each.rules
+        is_common = not rules.ordered and rules.prefetch is None
+        if is_common and rules.requeue == "head" and each.row.message not in redriven:
+            again = (attempt for attempt in each.attempts if attempt.attempt > 1)
+            waited.setdefault(each.row.subscriber, []).extend(again)
+    for attempts in waited.values():
+        for one, other in product(attempts, attempts):
+            left = end_of(one) if isnan(one.started_at) else one.started_at
+            assert not (one.queued_at < other.queued_at and other.started_at < left)
 
 
 def test_every_law_holds_whatever_the_policies_and_outages() -> None:

@@ -199,6 +199,31 @@ def test_what_was_at_work_returns_in_its_order() -> None:
     ]
 
 
+@pytest.mark.parametrize("requeue", ["tail", "head"])
+def test_what_was_at_work_returns_before_all_that_was_held(requeue: Any) -> None:
+    """Two workers each: 0 and 2 die at work, 4 in the hands of the dead; there is room for two.
+
+    What was held has none before all that was at work has come back: 0, 2, and then 4.
+    """
+    scenario = world(
+        [0] * 5, takes(1.0), policy(4, requeue=requeue), instances=2, workers=2, faults=dies(0.5)
+    )
+    survivor = [row for row in who_did_what(simulate(scenario)) if row[0] == 1]
+    assert survivor == [(1, 1, 0.0), (1, 3, 0.0), (1, 0, 1.0), (1, 2, 1.0), (1, 4, 2.0)]
+
+
+@pytest.mark.parametrize("requeue", ["tail", "head"])
+def test_what_several_dead_instances_held_returns_in_its_order(requeue: Any) -> None:
+    """Three each; both die at 0.5 and are back at 1: the six are pushed as they were published.
+
+    Instance 0 is asked first and takes its three.
+    """
+    faults = [Outage("worker", at=0.5, lasts=0.5)]
+    scenario = world([0] * 6, takes(1.0), policy(3, requeue=requeue), instances=2, faults=faults)
+    after = [row for row in who_did_what(simulate(scenario)) if row[2] >= 1.0]
+    assert sorted(after) == [(n // 3, n, 1.0 + n % 3) for n in range(6)]
+
+
 def test_an_instance_that_is_back_takes_its_share() -> None:
     """Instance 0 is down from 0.5 to 1.5; from then on there are two again."""
     run = simulate(world([0] * 6, takes(1.0), policy(1), instances=2, faults=dies(0.5, 1.0)))

@@ -154,7 +154,17 @@ class Delivery:
             clock.after(terms.republish_after, turn, number, lambda _: self._redeliver(attempt))
 
     def _redeliver(self, attempt: "DeliveryAttempt") -> None:
-        self.queue.come_back(self._next_attempt(), attempt.queued_at)
+        """The broker has it again, and puts it back."""
+        self.queue.come_back(self._next_attempt(), self._place(attempt))
+
+    def _place(self, attempt: "DeliveryAttempt") -> float | None:
+        """Return where it comes back that nobody has answered: at the head, or where it was."""
+        return None if self.terms.at_the_head else attempt.queued_at
+
+    def given_back(self, attempt: "DeliveryAttempt") -> None:
+        """The instance that held it is gone, and had not begun with it."""
+        assert self.terms.line is not None
+        self.terms.line.take_back(attempt, self._place(attempt))
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
         """The instance died: the broker sees the connection break, or waits for its timeout."""
@@ -167,7 +177,7 @@ class Delivery:
         else:
             heard(attempt, terms.clock.now)
             self.state = self.state["crashed"]
-            self.queue.come_back(self._next_attempt(), attempt.queued_at)
+            self._redeliver(attempt)
 
     def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement timeout of an attempt is over."""
@@ -177,7 +187,7 @@ class Delivery:
         self.incident("acknowledgement_timed_out", attempt.attempt)
         if self._may_repeat(attempt):
             self.state = self.state["acknowledgement timed out"]
-            self.queue.come_back(self._next_attempt(), attempt.queued_at)
+            self._redeliver(attempt)
         else:
             self._end(terms.given_up, terms.clock.now)
 
@@ -210,7 +220,7 @@ class Delivery:
         self.state = self.state["due"]
         queue, attempt = self.queue, self._next_attempt()
         if self.terms.at_the_head:
-            queue.come_back(attempt)
+            queue.come_back(attempt, None)
         else:
             queue.arrive(attempt)
 
@@ -274,7 +284,7 @@ class _Twin(Delivery):
 class DeliveryAttempt(Job):
     """One attempt of a delivery, as a worker sees it."""
 
-    __slots__ = ("_handled_at", "delivery", "needs_acknowledgement")
+    __slots__ = ("_handled_at", "at_the_head", "delivery", "needs_acknowledgement")
 
     def __init__(self, delivery: Delivery, sent_at: float) -> None:
         terms = delivery.terms
@@ -286,6 +296,7 @@ class DeliveryAttempt(Job):
         self.tries = fold(delivery.tries, number)
         self.attempt = number
         self.sent_at = sent_at
+        self.at_the_head = False
         self.delivery = delivery
         self._handled_at: float | None = None
         self.needs_acknowledgement = terms.acknowledges
@@ -324,3 +335,7 @@ class DeliveryAttempt(Job):
         if line is not None:
             line.release(self)
         self.delivery.crashed(self)
+
+    def given_back(self) -> None:
+        """The instance that held it is gone, and had not begun with it."""
+        self.delivery.given_back(self)

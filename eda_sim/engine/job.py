@@ -51,6 +51,7 @@ class Job:
     )
 
     is_call = False
+    at_the_head = False  # whether it has come back to the head of its queue
     needs_acknowledgement = False
     deadline: float | None = None  # when nobody waits for it any more, if that is known
 
@@ -79,6 +80,10 @@ class Job:
 
     def crashed(self) -> None:
         """The instance that handled it has died."""
+        raise NotImplementedError
+
+    def given_back(self) -> None:
+        """The instance that held it is gone, and had not begun with it."""
         raise NotImplementedError
 
 

@@ -27,11 +27,15 @@ class Line:
         self.waiting.append(job)
         self._room.hand_out()
 
-    def come_back(self, job: Job, place: float | None = None) -> None:
-        """A delivery goes back to the place that it had in the broker's queue, or to the front."""
+    def come_back(self, job: Job, place: float | None) -> None:
+        """A delivery goes back to the place that it had in the broker's queue, or to its head."""
         self._room.books.queued(job)
         put_back(self.waiting, job, place)
         self._room.hand_out()
+
+    def take_back(self, job: Job, place: float | None) -> None:
+        """What an instance held goes back; it has not ceased to wait."""
+        put_back(self.waiting, job, place)
 
     def withdraw(self, job: Job) -> None:
         """Nobody needs this attempt any more."""
@@ -57,6 +61,8 @@ class Prefetching:
         self._unacknowledged = [0] * instances
         self._up = [instance in up for instance in range(instances)]
         self._next = 0  # whose turn it is
+        self._given_back: list[Job] = []
+        self._is_settling = False  # instances are gone, and what they had comes back
 
     def line(self, limit: int) -> Line:
         """Return the line of the deliveries with this limit."""
@@ -64,7 +70,7 @@ class Prefetching:
 
     def hand_out(self) -> None:
         """Push to the instances in turn, as long as one of them has room."""
-        while (line := self._next_line()) is not None:
+        while not self._is_settling and (line := self._next_line()) is not None:
             instance = self._who_is_next(line.limit)
             job = line.waiting.popleft()
             self._pushed[job] = line, instance
@@ -121,15 +127,23 @@ class Prefetching:
         return sum(with_the_broker) + sum(map(len, self._held))
 
     def instances_down(self, instances: Sequence[int]) -> None:
-        """What dead instances held goes back to the front of the broker's queue."""
+        """Nothing is pushed to anybody until what these had has come back."""
+        self._is_settling = True
         for instance in instances:
             self._up[instance] = False
-        for instance in instances:
-            held, self._held[instance] = self._held[instance], deque()
+            held = self._held[instance]
             self._unacknowledged[instance] -= len(held)
-            for job in reversed(held):
-                line, _ = self._pushed.pop(job)
-                line.waiting.appendleft(job)
+            self._given_back += held
+            held.clear()
+
+    def settled(self) -> None:
+        """What was being done has come back; what was held follows, as it had waited."""
+        given_back, self._given_back = sorted(self._given_back, key=place_of), []
+        for job in given_back:
+            del self._pushed[job]
+            job.given_back()
+        self._is_settling = False
+        self.hand_out()
 
     def instances_up(self, instances: Sequence[int]) -> None:
         """Instances that are back take their share."""

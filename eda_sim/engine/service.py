@@ -1,8 +1,8 @@
 """A service: its instances, their workers, and the one queue in front of them all.
 
 Whoever has been idle the longest gets the job that arrives. When an instance dies its workers
-die with it: attempts in progress are over, deliveries go back to the place that they had in
-the queue, and callers learn that the connection broke.
+die with it: attempts in progress are over, deliveries go back to the queue, and callers learn
+that the connection broke.
 """
 
 from collections import deque
@@ -93,8 +93,8 @@ class ServiceActor:
         self.books.ended(job, outcome)
         job.settle(answer)
 
-    def come_back(self, job: Job, place: float | None = None) -> None:
-        """Put a delivery back to the ``place`` in the queue that it had, or to the very front.
+    def come_back(self, job: Job, place: float | None) -> None:
+        """Put a delivery back to the ``place`` in the queue that it had, or to its head.
 
         Whoever waits came later, but for those that came back before.
         """
@@ -224,7 +224,7 @@ class ServiceActor:
         self._idle = deque(worker for worker in self._idle if worker.of.number not in retired)
         for room in self._rooms:
             room.instances_down(retired)
-            room.hand_out()
+            room.settled()
 
     def _write_down_size(self, retired: int = 0) -> None:
         self._record_size([self.books.name, self.instances.present, retired, self.clock.now])
@@ -243,7 +243,7 @@ class ServiceActor:
             room.instances_down(dead)
         self._drop_connections(died)
         for room in self._rooms:
-            room.hand_out()
+            room.settled()
 
     def _kill(self, instance: Instance) -> list[Job]:
         """The workers of an instance die; return what they were doing."""

@@ -130,7 +130,9 @@ class DeliveryPolicy:
             acknowledgement brings a message again; ``at_most_once`` acknowledges before, so a
             failed or crashed attempt is lost.
         requeue: where it rejoins its queue, at the ``tail`` (a RabbitMQ retry queue) or the
-            ``head`` (a NATS negative acknowledgement).
+            ``head`` (a NATS negative acknowledgement). Several that come back to the head keep
+            their order. What nobody has answered (a crash, a lost acknowledgement, a timeout)
+            comes back to the head as well, and with ``tail`` to the place that it had.
         idempotent: the handler knows the message ids that it has handled and skips what it
             has done for them (``True``: for ever; or a ``Deduplication``).
         ack_timeout: seconds after a worker has taken it until the broker takes an
