@@ -12,14 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eda_sim import (
+    Autoscale,
     Backoff,
     Broker,
+    BrokerOutage,
     Constant,
     Exponential,
     Handler,
     Outage,
     Poisson,
     Publish,
+    Redrive,
     Retry,
     Scenario,
     Service,
@@ -33,6 +36,7 @@ from eda_sim.scenario.delivery import DeliveryPolicy
 from tests.brokered import HALF, ends, handling, retry, rows, same_tables, seed_where, takes, world
 
 WHERE = ["instance", "worker"]
+AFTERWARDS = BrokerOutage(at=50.0, lasts=1.0)  # when all is done: a fault to be told apart
 
 
 def who_did_what(run: Run) -> list[tuple[int, int, float]]:
@@ -180,6 +184,46 @@ def test_a_crash_returns_all_that_the_instance_held_to_the_front() -> None:
     assert run.deliveries["attempts"].tolist() == [2] + [1] * 7
 
 
+def test_what_comes_back_unbegun_leaves_a_trace() -> None:
+    """Instance 0 dies at 0.5 with 0 at work and 2 and 4 held: both are said to be returned.
+
+    Their one attempt shows that it was redelivered, as the second attempt at 0 does.
+    """
+    late = world([0] * 6, takes(1.0), policy(3), instances=2, faults=[AFTERWARDS, *dies(0.5)])
+    run = simulate(late)
+    returned = run.incidents[run.incidents["what"] == "returned"]
+    assert rows(returned, "request", "attempt", "fault", "at") == [(2, 1, 1, 0.5), (4, 1, 1, 0.5)]
+    assert rows(run.attempts, "request", "attempt", "redelivered") == [
+        *((n, 1, int(n in (2, 4))) for n in range(6)),
+        (0, 2, 1),
+    ]
+    assert set(returned["service"]) == {"worker"}
+
+
+def test_what_an_unwanted_instance_held_comes_back_by_no_fault() -> None:
+    """Two instances from 2 s on, one from 4: what the second holds then goes to the first."""
+    held = Service(
+        "worker",
+        instances=2,
+        autoscale=Autoscale(most=2, target=100.0, by="backlog", every=4.0),
+        on={"Placed": Handler([takes([1.0, 9.0, 9.0, 1.0])], delivery=policy(2))},
+    )
+    scenario = world([0] * 4, takes(1.0)).replace(services=[held])
+    run = simulate(scenario)
+    returned = run.incidents[run.incidents["what"] == "returned"]
+    assert rows(returned, "request", "fault", "at") == [(3, -1, 4.0)]
+    assert run.attempts.set_index("request")["redelivered"].tolist() == [0, 0, 0, 1]
+
+
+def test_a_redriven_message_is_not_redelivered() -> None:
+    """It is published anew: 0 fails twice and is given up, and its third attempt is a first."""
+    seed = seed_where({0: [True, True, False]}, requests=1)
+    limited = policy(1, retry=retry(2))
+    redrives = [Redrive("worker", at=10.0)]
+    run = simulate(world([0], takes(1.0, transient=HALF), limited, redrives=redrives), seed)
+    assert run.attempts["redelivered"].tolist() == [0, 1, 0]
+
+
 def test_what_was_at_work_returns_before_what_was_held() -> None:
     """The survivor has room for both at once: 0, which had begun, is still before 2."""
     run = simulate(world([0, 0, 0], takes(1.0), policy(3), instances=2, faults=dies(0.5)))
@@ -296,7 +340,8 @@ def test_one_instance_with_room_for_all_is_as_if_it_had_no_prefetch(
 ) -> None:
     """Nobody else could have handled what it holds: every table is the same, crashes included.
 
-    At the tail, that is: a head that the broker puts first comes after all that is held.
+    At the tail, that is: a head that the broker puts first comes after all that is held. And but
+    for what dead instances give back, which they do not hold without.
     """
     work = Work(Exponential(0.1), "work", transient=0.2)
     others: dict[str, Any] = {"retry": RETRY}
@@ -305,7 +350,9 @@ def test_one_instance_with_room_for_all_is_as_if_it_had_no_prefetch(
         simulate(world(Poisson(20), work, each, workers=workers, duration=3.0, faults=faults), seed)
         for each in (policy(1000, **others), DeliveryPolicy(**others))
     )
-    assert same_tables(all_, none)
+    others_too = [row for row in rows(all_.incidents, *none.incidents) if "returned" not in row]
+    assert others_too == rows(none.incidents, *none.incidents)
+    assert same_tables(all_, none, but=["redelivered"], without=["incidents"])
 
 
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(0, 2))

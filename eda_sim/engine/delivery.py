@@ -41,6 +41,7 @@ class Delivery:
         "lane",
         "message",
         "queue",
+        "redelivered",
         "request",
         "sent_at",
         "state",
@@ -58,6 +59,7 @@ class Delivery:
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
         self.forgiven = 0  # attempts that a redrive has made forgotten
+        self.redelivered = 0  # 1 once the broker has delivered it before
         self.sent_at = terms.clock.now
         self.waiting: DeliveryAttempt | None = None
         self.queue = queue
@@ -155,6 +157,7 @@ class Delivery:
 
     def _redeliver(self, attempt: "DeliveryAttempt") -> None:
         """The broker has it again, and puts it back."""
+        self.redelivered = 1
         self.queue.come_back(self._next_attempt(), self._place(attempt))
 
     def _place(self, attempt: "DeliveryAttempt") -> float | None:
@@ -164,6 +167,7 @@ class Delivery:
     def given_back(self, attempt: "DeliveryAttempt") -> None:
         """The instance that held it is gone, and had not begun with it."""
         assert self.terms.line is not None
+        self.redelivered = 1
         self.terms.line.take_back(attempt, self._place(attempt))
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
@@ -218,6 +222,7 @@ class Delivery:
         if self.state is not BACKING_OFF:
             return
         self.state = self.state["due"]
+        self.redelivered = 1
         queue, attempt = self.queue, self._next_attempt()
         if self.terms.at_the_head:
             queue.come_back(attempt, None)
@@ -263,6 +268,7 @@ class Delivery:
         self.state = self.state["redriven"]
         self._row[_ENDED_AT] = NEVER
         self.forgiven = self.attempts
+        self.redelivered = 0
         if self.lane is not None:
             self.lane.join(self)
         self.queue.arrive(self._next_attempt())
@@ -284,7 +290,13 @@ class _Twin(Delivery):
 class DeliveryAttempt(Job):
     """One attempt of a delivery, as a worker sees it."""
 
-    __slots__ = ("_handled_at", "at_the_head", "delivery", "needs_acknowledgement")
+    __slots__ = (
+        "_handled_at",
+        "at_the_head",
+        "delivery",
+        "needs_acknowledgement",
+        "redelivered",
+    )
 
     def __init__(self, delivery: Delivery, sent_at: float) -> None:
         terms = delivery.terms
@@ -297,6 +309,7 @@ class DeliveryAttempt(Job):
         self.attempt = number
         self.sent_at = sent_at
         self.at_the_head = False
+        self.redelivered = delivery.redelivered
         self.delivery = delivery
         self._handled_at: float | None = None
         self.needs_acknowledgement = terms.acknowledges

@@ -52,6 +52,7 @@ class Job:
 
     is_call = False
     at_the_head = False  # whether it has come back to the head of its queue
+    redelivered = 0  # 1 where the broker has delivered it before
     needs_acknowledgement = False
     deadline: float | None = None  # when nobody waits for it any more, if that is known
 

@@ -118,7 +118,7 @@ class Lanes:
                 lane.next_owner = NOBODY
         self._rebalance_later()
 
-    def settled(self) -> None:
+    def settled(self, fault: int) -> None:
         """Lanes move when the group has rebalanced, not before."""
 
     def instances_up(self, instances: Sequence[int]) -> None:

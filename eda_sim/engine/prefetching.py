@@ -136,11 +136,12 @@ class Prefetching:
             self._given_back += held
             held.clear()
 
-    def settled(self) -> None:
+    def settled(self, fault: int) -> None:
         """What was being done has come back; what was held follows, as it had waited."""
         given_back, self._given_back = sorted(self._given_back, key=place_of), []
         for job in given_back:
             del self._pushed[job]
+            self.books.returned(job, fault)
             job.given_back()
         self._is_settling = False
         self.hand_out()

@@ -224,7 +224,7 @@ class ServiceActor:
         self._idle = deque(worker for worker in self._idle if worker.of.number not in retired)
         for room in self._rooms:
             room.instances_down(retired)
-            room.settled()
+            room.settled(NO_FAULT)
 
     def _write_down_size(self, retired: int = 0) -> None:
         self._record_size([self.books.name, self.instances.present, retired, self.clock.now])
@@ -243,7 +243,7 @@ class ServiceActor:
             room.instances_down(dead)
         self._drop_connections(died)
         for room in self._rooms:
-            room.settled()
+            room.settled(fault)
 
     def _kill(self, instance: Instance) -> list[Job]:
         """The workers of an instance die; return what they were doing."""

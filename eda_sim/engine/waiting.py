@@ -31,8 +31,11 @@ class WaitingRoom(Protocol):
     def instances_down(self, instances: Sequence[int]) -> None:
         """Instances have died; what they held is for others."""
 
-    def settled(self) -> None:
-        """What the dead were doing has come back: what they held follows, and may go to others."""
+    def settled(self, fault: int) -> None:
+        """What the dead were doing has come back: what they held follows, and may go to others.
+
+        They died by ``fault``, if it is one.
+        """
 
     def instances_up(self, instances: Sequence[int]) -> None:
         """Instances are back."""
