@@ -139,6 +139,7 @@ for of_every_run in (
 for of_deliveries in (
     test_delivery_laws.a_worker_is_never_in_two_places,
     test_delivery_laws.the_prefetch_count_bounds_what_an_instance_has,
+    test_delivery_laws.what_comes_back_to_the_head_keeps_its_order,
 ):
     LAWS.append(lambda facts, check=of_deliveries: check(facts.run, facts.told))  # type: ignore[misc]
 

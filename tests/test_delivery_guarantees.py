@@ -10,6 +10,7 @@ import pytest
 
 from eda_sim import (
     Backoff,
+    BrokerOutage,
     Call,
     Constant,
     Exponential,
@@ -24,6 +25,7 @@ from eda_sim import (
     simulate,
 )
 from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy
+from eda_sim.scenario.faults import Fault
 from eda_sim.units import ms
 from tests.brokered import (
     HALF,
@@ -403,6 +405,37 @@ def test_a_failed_message_rejoins_its_queue_at_the_end_that_the_policy_says(
     policy = DeliveryPolicy(retry=retry(wait=wait), requeue=requeue)  # type: ignore[arg-type]
     seed = seed_where({0: [True, False]}, requests=3)
     assert handling(simulate(world([0, 0, 0], takes(1.0, transient=HALF), policy), seed)) == order
+
+
+@pytest.mark.parametrize("prefetch", [None, 3])
+@pytest.mark.parametrize("faults", [[], [BrokerOutage(at=1.25, lasts=0.5)]])
+def test_several_that_come_back_to_the_head_keep_their_order(
+    prefetch: int | None, faults: list[Fault]
+) -> None:
+    """0, 1 and 2 fail at 1 and are due at 1.5; workers are free for them at 2, 3 and 4, before 6.
+
+    Pushed or not, and also if the broker is unreachable just then and they are held back.
+    """
+    work = takes([1.0, 1.0, 1.0, 1.0, 2.0, 3.0, 1.0], transient=HALF)
+    policy = DeliveryPolicy(retry=retry(wait=0.5), requeue="head", prefetch=prefetch)
+    seed = seed_where({n: [True, False] for n in (0, 1, 2)}, requests=7)
+    run = simulate(world([0] * 7, work, policy, workers=3, faults=faults), seed)
+    assert handling(run)[6:] == [(0, 2.0), (1, 3.0), (2, 3.0), (6, 4.0)]
+
+
+def test_what_nobody_has_answered_comes_back_behind_what_came_back_before() -> None:
+    """0 fails at 1 and is back at 1.5; 1, which was at work before, dies at 2: 0 still goes first.
+
+    With the tail, 0 goes behind 2 and 3, and 1 to the place that it had, in front of them.
+    """
+    seed = seed_where({0: [True, False]}, requests=4)
+    orders = {"head": [0, 1, 2, 3], "tail": [1, 2, 3, 0]}
+    for requeue, order in orders.items():
+        policy = DeliveryPolicy(retry=retry(wait=0.5), requeue=requeue)  # type: ignore[arg-type]
+        faults = [Outage("worker", at=2.0, lasts=1.0)]
+        work = takes([1.0, 4.0, 4.0, 4.0], transient=HALF)
+        run = simulate(world([0, 1.0, 1.25, 1.25], work, policy, faults=faults), seed)
+        assert [n for n, at in handling(run) if at >= 3.0] == order
 
 
 def test_a_crash_puts_a_message_back_where_it_was() -> None:

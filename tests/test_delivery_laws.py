@@ -8,7 +8,7 @@ back. Each law is read off the tables and the policies alone.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from math import isnan
 from typing import Any, NamedTuple
 
@@ -340,21 +340,40 @@ def a_partition_keeps_the_order_of_acceptance(run: Run, all_told: list[Told]) ->
 
 @law
 def the_prefetch_count_bounds_what_an_instance_has(run: Run, all_told: list[Told]) -> None:
-    """Of one message name, never more than that many attempts at once on one instance."""
-    instances: dict[tuple[str, str, int], list[Any]] = {}
-    limits: dict[tuple[str, str, int], int] = {}
+    """Of all message names together: whoever is pushed last found fewer than his limit there.
+
+    So of the attempts with a limit or a lower one, never more than that are on one instance.
+    """
+    instances: dict[tuple[str, int], list[tuple[int, Any]]] = {}
     for each in all_told:
-        for attempt in each.taken:
-            if each.rules.prefetch is not None:
-                where = attempt.service, each.name, attempt.instance
-                instances.setdefault(where, []).append(attempt)
-                limits[where] = each.rules.prefetch
-    for where, attempts in instances.items():
-        limit = limits[where]
-        begins = sorted(attempt.started_at for attempt in attempts)
-        ends = sorted(end_of(attempt) for attempt in attempts)
-        # When one begins, all of those before it have ended but for limit - 1.
-        assert all(begin >= end for begin, end in zip(begins[limit:], ends, strict=False))
+        if each.rules.prefetch is not None:
+            for attempt in each.taken:
+                where = attempt.service, attempt.instance
+                instances.setdefault(where, []).append((each.rules.prefetch, attempt))
+    for limited in instances.values():
+        for limit in {limit for limit, _ in limited}:
+            no_higher = [attempt for other, attempt in limited if other <= limit]
+            begins = sorted(attempt.started_at for attempt in no_higher)
+            ends = sorted(map(end_of, no_higher))
+            # When one begins, all of those before it have ended but for limit - 1.
+            assert all(begin >= end for begin, end in zip(begins[limit:], ends, strict=False))
+
+
+@law
+def what_comes_back_to_the_head_keeps_its_order(run: Run, all_told: list[Told]) -> None:
+    """Of two that wait there in the common queue, the one that came back first is taken first."""
+    redriven = set(run.incidents.loc[run.incidents["what"] == "redriven", "message"])
+    waited: dict[str, list[Any]] = {}
+    for each in all_told:
+        rules = each.rules
+        is_common = not rules.ordered and rules.prefetch is None
+        if is_common and rules.requeue == "head" and each.row.message not in redriven:
+            again = (attempt for attempt in each.attempts if attempt.attempt > 1)
+            waited.setdefault(each.row.subscriber, []).extend(again)
+    for attempts in waited.values():
+        for one, other in product(attempts, attempts):
+            left = end_of(one) if isnan(one.started_at) else one.started_at
+            assert not (one.queued_at < other.queued_at and other.started_at < left)
 
 
 def test_every_law_holds_whatever_the_policies_and_outages() -> None:

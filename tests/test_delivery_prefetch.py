@@ -11,12 +11,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eda_sim import Backoff, Exponential, Outage, Poisson, Retry, Work, simulate
+from eda_sim import (
+    Autoscale,
+    Backoff,
+    Broker,
+    BrokerOutage,
+    Constant,
+    Exponential,
+    Handler,
+    Outage,
+    Poisson,
+    Publish,
+    Redrive,
+    Retry,
+    Scenario,
+    Service,
+    Trace,
+    Traffic,
+    Work,
+    simulate,
+)
 from eda_sim.results.run import Run
 from eda_sim.scenario.delivery import DeliveryPolicy
 from tests.brokered import HALF, ends, handling, retry, rows, same_tables, seed_where, takes, world
 
 WHERE = ["instance", "worker"]
+AFTERWARDS = BrokerOutage(at=50.0, lasts=1.0)  # when all is done: a fault to be told apart
 
 
 def who_did_what(run: Run) -> list[tuple[int, int, float]]:
@@ -98,6 +118,55 @@ def test_a_failed_message_rejoins_the_broker_s_queue(requeue: Any, order: list[i
     assert handling(run) == [(n, float(moment)) for moment, n in enumerate(order)]
 
 
+# -- several message names -------------------------------------------------------------------
+
+
+def two_names(of_one: DeliveryPolicy, of_other: DeliveryPolicy, **settings: Any) -> Scenario:
+    """Events of two names for one service, each with three messages at 0 and a second of work."""
+    names = {"E": of_one, "F": of_other}
+    work = [Work(Constant(1.0), "work")]
+    on = {name: Handler(work, delivery=each) for name, each in names.items()}
+    return Scenario(
+        "two names",
+        traffic=[Traffic(Publish(name), Trace([0.0] * 3), name=f"{name} source") for name in names],
+        services=[Service("worker", on=on, **settings)],
+        broker=Broker(),
+        duration=100.0,
+    )
+
+
+def most_at_once(run: Run, instance: int, names: str = "EF") -> int:
+    """How many attempts at messages of these names were at work on an instance at a time."""
+    taken = run.attempts[run.attempts["name"].isin(list(names))]
+    begins = taken.loc[taken["instance"] == instance, "started_at"].tolist()
+    return max(sum(begin <= other < begin + 1.0 for other in begins) for begin in begins)
+
+
+@pytest.mark.parametrize("prefetch", [1, 2, 3])
+def test_what_an_instance_holds_is_counted_for_all_names_together(prefetch: int) -> None:
+    """Three messages of each of two names, two instances with workers for all: the limit is one."""
+    limited = two_names(policy(prefetch), policy(prefetch), instances=2, workers=6)
+    run = simulate(limited)
+    assert [most_at_once(run, instance) for instance in (0, 1)] == [prefetch, prefetch]
+
+
+def test_of_two_limits_each_holds_for_its_own_messages() -> None:
+    """E is pushed where nothing is held, F where fewer than three are.
+
+    The second E has come before any F and does not keep them; it begins when all three are done.
+    """
+    run = simulate(two_names(policy(1), policy(3), workers=6))
+    begun = sorted(rows(run.attempts, "started_at", "name"))
+    assert begun == [(0.0, "E"), (0.0, "F"), (0.0, "F"), (1.0, "F"), (2.0, "E"), (3.0, "E")]
+
+
+def test_what_is_taken_from_the_broker_does_not_count() -> None:
+    """F has no limit: its three are at work beside the one E that is held."""
+    run = simulate(two_names(policy(1), DeliveryPolicy(), workers=6))
+    assert most_at_once(run, 0, "E") == 1
+    assert most_at_once(run, 0, "F") == 3
+
+
 # -- crashes ---------------------------------------------------------------------------------
 
 
@@ -113,6 +182,46 @@ def test_a_crash_returns_all_that_the_instance_held_to_the_front() -> None:
         *((1, n, float(moment)) for moment, n in enumerate(order)),
     ]
     assert run.deliveries["attempts"].tolist() == [2] + [1] * 7
+
+
+def test_what_comes_back_unbegun_leaves_a_trace() -> None:
+    """Instance 0 dies at 0.5 with 0 at work and 2 and 4 held: both are said to be returned.
+
+    Their one attempt shows that it was redelivered, as the second attempt at 0 does.
+    """
+    late = world([0] * 6, takes(1.0), policy(3), instances=2, faults=[AFTERWARDS, *dies(0.5)])
+    run = simulate(late)
+    returned = run.incidents[run.incidents["what"] == "returned"]
+    assert rows(returned, "request", "attempt", "fault", "at") == [(2, 1, 1, 0.5), (4, 1, 1, 0.5)]
+    assert rows(run.attempts, "request", "attempt", "redelivered") == [
+        *((n, 1, int(n in (2, 4))) for n in range(6)),
+        (0, 2, 1),
+    ]
+    assert set(returned["service"]) == {"worker"}
+
+
+def test_what_an_unwanted_instance_held_comes_back_by_no_fault() -> None:
+    """Two instances from 2 s on, one from 4: what the second holds then goes to the first."""
+    held = Service(
+        "worker",
+        instances=2,
+        autoscale=Autoscale(most=2, target=100.0, by="backlog", every=4.0),
+        on={"Placed": Handler([takes([1.0, 9.0, 9.0, 1.0])], delivery=policy(2))},
+    )
+    scenario = world([0] * 4, takes(1.0)).replace(services=[held])
+    run = simulate(scenario)
+    returned = run.incidents[run.incidents["what"] == "returned"]
+    assert rows(returned, "request", "fault", "at") == [(3, -1, 4.0)]
+    assert run.attempts.set_index("request")["redelivered"].tolist() == [0, 0, 0, 1]
+
+
+def test_a_redriven_message_is_not_redelivered() -> None:
+    """It is published anew: 0 fails twice and is given up, and its third attempt is a first."""
+    seed = seed_where({0: [True, True, False]}, requests=1)
+    limited = policy(1, retry=retry(2))
+    redrives = [Redrive("worker", at=10.0)]
+    run = simulate(world([0], takes(1.0, transient=HALF), limited, redrives=redrives), seed)
+    assert run.attempts["redelivered"].tolist() == [0, 1, 0]
 
 
 def test_what_was_at_work_returns_before_what_was_held() -> None:
@@ -132,6 +241,31 @@ def test_what_was_at_work_returns_in_its_order() -> None:
         (1, 0, 0.5),
         (1, 2, 1.0),
     ]
+
+
+@pytest.mark.parametrize("requeue", ["tail", "head"])
+def test_what_was_at_work_returns_before_all_that_was_held(requeue: Any) -> None:
+    """Two workers each: 0 and 2 die at work, 4 in the hands of the dead; there is room for two.
+
+    What was held has none before all that was at work has come back: 0, 2, and then 4.
+    """
+    scenario = world(
+        [0] * 5, takes(1.0), policy(4, requeue=requeue), instances=2, workers=2, faults=dies(0.5)
+    )
+    survivor = [row for row in who_did_what(simulate(scenario)) if row[0] == 1]
+    assert survivor == [(1, 1, 0.0), (1, 3, 0.0), (1, 0, 1.0), (1, 2, 1.0), (1, 4, 2.0)]
+
+
+@pytest.mark.parametrize("requeue", ["tail", "head"])
+def test_what_several_dead_instances_held_returns_in_its_order(requeue: Any) -> None:
+    """Three each; both die at 0.5 and are back at 1: the six are pushed as they were published.
+
+    Instance 0 is asked first and takes its three.
+    """
+    faults = [Outage("worker", at=0.5, lasts=0.5)]
+    scenario = world([0] * 6, takes(1.0), policy(3, requeue=requeue), instances=2, faults=faults)
+    after = [row for row in who_did_what(simulate(scenario)) if row[2] >= 1.0]
+    assert sorted(after) == [(n // 3, n, 1.0 + n % 3) for n in range(6)]
 
 
 def test_an_instance_that_is_back_takes_its_share() -> None:
@@ -206,7 +340,8 @@ def test_one_instance_with_room_for_all_is_as_if_it_had_no_prefetch(
 ) -> None:
     """Nobody else could have handled what it holds: every table is the same, crashes included.
 
-    At the tail, that is: a head that the broker puts first comes after all that is held.
+    At the tail, that is: a head that the broker puts first comes after all that is held. And but
+    for what dead instances give back, which they do not hold without.
     """
     work = Work(Exponential(0.1), "work", transient=0.2)
     others: dict[str, Any] = {"retry": RETRY}
@@ -215,7 +350,9 @@ def test_one_instance_with_room_for_all_is_as_if_it_had_no_prefetch(
         simulate(world(Poisson(20), work, each, workers=workers, duration=3.0, faults=faults), seed)
         for each in (policy(1000, **others), DeliveryPolicy(**others))
     )
-    assert same_tables(all_, none)
+    others_too = [row for row in rows(all_.incidents, *none.incidents) if "returned" not in row]
+    assert others_too == rows(none.incidents, *none.incidents)
+    assert same_tables(all_, none, but=["redelivered"], without=["incidents"])
 
 
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(0, 2))

@@ -14,6 +14,7 @@ from eda_sim.rules.tables import ATTEMPTS
 _INSTANCE, _WORKER, _STARTED_AT, _ENDED_AT, _OUTCOME, _HEARD_AT = ATTEMPTS.positions(
     "instance", "worker", "started_at", "ended_at", "outcome", "heard_at"
 )
+(_REDELIVERED,) = ATTEMPTS.positions("redelivered")
 
 
 def heard(job: Job, at: float) -> None:
@@ -43,6 +44,7 @@ class Books:
             NOBODY,
             job.handling.name,
             job.attempt,
+            job.redelivered,
             job.sent_at,
             now,
             NEVER,
@@ -64,6 +66,11 @@ class Books:
         row = job.row
         row[_ENDED_AT] = self._clock._now
         row[_OUTCOME] = self._codes[outcome]
+
+    def returned(self, job: Job, fault: int) -> None:
+        """The instance that held it is gone, by a ``fault`` or as nobody wants it any more."""
+        self.incident("returned", job, fault)
+        job.row[_REDELIVERED] = 1
 
     def withdrawn(self, job: Job) -> None:
         """Nobody needs the attempt any more."""

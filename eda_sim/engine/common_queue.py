@@ -61,7 +61,7 @@ class CommonQueue:
         self._held_back.append(job)
 
     def put_back(self, job: Job, place: float | None) -> None:
-        """A delivery waits at the ``place`` that it had, or at the very front."""
+        """A delivery waits at the ``place`` that it had, or at the head."""
         put_back(self._held_back if self.is_paused else self._jobs, job, place)
 
     def remove(self, job: Job) -> None:
@@ -82,6 +82,6 @@ class CommonQueue:
             return False
         self.is_paused = False
         waiting = [*self._held_back, *self._jobs]
-        self._jobs = deque(sorted(waiting, key=lambda job: job.queued_at))
+        self._jobs = deque(sorted(waiting, key=lambda job: (not job.at_the_head, job.queued_at)))
         self._held_back.clear()
         return True

@@ -41,6 +41,7 @@ class Delivery:
         "lane",
         "message",
         "queue",
+        "redelivered",
         "request",
         "row",
         "sent_at",
@@ -59,6 +60,7 @@ class Delivery:
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
         self.forgiven = 0  # attempts that a redrive has made forgotten
+        self.redelivered = 0  # 1 once the broker has delivered it before
         self.sent_at = terms.clock._now
         self.waiting: DeliveryAttempt | None = None
         self.queue = queue
@@ -133,7 +135,19 @@ class Delivery:
             clock.after(terms.republish_after, turn, number, lambda _: self._redeliver(attempt))
 
     def _redeliver(self, attempt: "DeliveryAttempt") -> None:
-        self.queue.come_back(DeliveryAttempt(self, self.terms.clock._now), attempt.queued_at)
+        """The broker has it again, and puts it back."""
+        self.redelivered = 1
+        self.queue.come_back(DeliveryAttempt(self, self.terms.clock._now), self._place(attempt))
+
+    def _place(self, attempt: "DeliveryAttempt") -> float | None:
+        """Return where it comes back that nobody has answered: at the head, or where it was."""
+        return None if self.terms.at_the_head else attempt.queued_at
+
+    def given_back(self, attempt: "DeliveryAttempt") -> None:
+        """The instance that held it is gone, and had not begun with it."""
+        assert self.terms.line is not None
+        self.redelivered = 1
+        self.terms.line.take_back(attempt, self._place(attempt))
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
         """The instance died: the broker sees the connection break, or waits for its timeout."""
@@ -146,7 +160,7 @@ class Delivery:
         else:
             heard(attempt, terms.clock._now)
             self.state = self.state["crashed"]
-            self.queue.come_back(DeliveryAttempt(self, self.terms.clock._now), attempt.queued_at)
+            self._redeliver(attempt)
 
     def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement timeout of an attempt is over."""
@@ -156,7 +170,7 @@ class Delivery:
         self.incident("acknowledgement_timed_out", attempt.attempt)
         if self._may_repeat(attempt):
             self.state = self.state["acknowledgement timed out"]
-            self.queue.come_back(DeliveryAttempt(self, self.terms.clock._now), attempt.queued_at)
+            self._redeliver(attempt)
         else:
             self._end(terms.given_up, terms.clock._now)
 
@@ -187,9 +201,10 @@ class Delivery:
         if self.state is not BACKING_OFF:
             return
         self.state = self.state["due"]
+        self.redelivered = 1
         queue, attempt = self.queue, DeliveryAttempt(self, self.terms.clock._now)
         if self.terms.at_the_head:
-            queue.come_back(attempt)
+            queue.come_back(attempt, None)
         else:
             queue.arrive(attempt)
 
@@ -232,6 +247,7 @@ class Delivery:
         self.state = self.state["redriven"]
         self.row[_ENDED_AT] = NEVER
         self.forgiven = self.attempts
+        self.redelivered = 0
         if self.lane is not None:
             self.lane.join(self)
         self.queue.arrive(DeliveryAttempt(self, self.terms.clock._now))
@@ -253,7 +269,12 @@ class _Twin(Delivery):
 class DeliveryAttempt(Job):
     """The next attempt of a delivery, as a worker sees it."""
 
-    __slots__ = ("_handled_at", "delivery", "needs_acknowledgement")
+    __slots__ = (
+        "_handled_at",
+        "delivery",
+        "needs_acknowledgement",
+        "redelivered",
+    )
 
     def __init__(self, delivery: Delivery, sent_at: float) -> None:
         terms = delivery.terms
@@ -269,6 +290,8 @@ class DeliveryAttempt(Job):
         self.tries = fold(delivery.tries, number)
         self.attempt = number
         self.sent_at = sent_at
+        self.at_the_head = False
+        self.redelivered = delivery.redelivered
         self.delivery = delivery
         self._handled_at: float | None = None
         self.needs_acknowledgement = terms.acknowledges
@@ -309,12 +332,16 @@ class DeliveryAttempt(Job):
             # Handled when the handling was over, even if the acknowledgement came later.
             delivery.settle(self, outcome, now if self._handled_at is None else self._handled_at)
         # Only now, or the room could go to a redelivery that this acknowledgement withdraws.
-        if terms.prefetching is not None:
-            terms.prefetching.release(self)
+        if terms.line is not None:
+            terms.line.release(self)
 
     def crashed(self) -> None:
         """The instance that handled it has died."""
-        prefetching = self.delivery.terms.prefetching
-        if prefetching is not None:
-            prefetching.release(self)
+        line = self.delivery.terms.line
+        if line is not None:
+            line.release(self)
         self.delivery.crashed(self)
+
+    def given_back(self) -> None:
+        """The instance that held it is gone, and had not begun with it."""
+        self.delivery.given_back(self)

@@ -40,6 +40,7 @@ class Job:
     """One message for one handler, while it waits and while it is handled."""
 
     __slots__ = (
+        "at_the_head",
         "attempt",
         "handling",
         "message",
@@ -51,6 +52,7 @@ class Job:
     )
 
     is_call = False
+    redelivered = 0  # 1 where the broker has delivered it before
     needs_acknowledgement = False
     deadline: float | None = None  # when nobody waits for it any more, if that is known
 
@@ -62,6 +64,7 @@ class Job:
         self.message = message
         self.tries = tries
         self.attempt = attempt
+        self.at_the_head = False  # whether it has come back to the head of its queue
         self.sent_at = 0.0
         self.queued_at = 0.0
         self.row: Row = []  # of the attempts table
@@ -79,6 +82,10 @@ class Job:
 
     def crashed(self) -> None:
         """The instance that handled it has died."""
+        raise NotImplementedError
+
+    def given_back(self) -> None:
+        """The instance that held it is gone, and had not begun with it."""
         raise NotImplementedError
 
 

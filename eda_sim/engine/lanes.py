@@ -56,7 +56,7 @@ class Lane:
         self._group.service.books.queued(job)
         self._offer()
 
-    def come_back(self, job: Job, place: float | None = None) -> None:
+    def come_back(self, job: Job, place: float | None) -> None:
         """A lane never loses its order: its head is the head."""
         self.arrive(job)
 
@@ -118,7 +118,7 @@ class Lanes:
                 lane.next_owner = NOBODY
         self._rebalance_later()
 
-    def hand_out(self) -> None:
+    def settled(self, fault: int) -> None:
         """Lanes move when the group has rebalanced, not before."""
 
     def instances_up(self, instances: Sequence[int]) -> None:

@@ -1,57 +1,101 @@
 """Deliveries that the broker pushes to instances ahead of their workers.
 
-What an instance holds waits there, even if another instance is idle.
+What an instance holds waits there, even if another instance is idle. What it holds and has not
+acknowledged is counted for all message names together, as RabbitMQ counts for a channel with
+the ``global`` flag. Each delivery is pushed only where fewer are held than its own limit says;
+of several limits each has a line of its own with the broker, so that none keeps another.
 """
 
 from collections import deque
 from collections.abc import Sequence
 
 from eda_sim.engine.job import Job
-from eda_sim.engine.waiting import Host, put_back
+from eda_sim.engine.waiting import Host, place_of, put_back
+
+
+class Line:
+    """The deliveries of one limit that wait with the broker until an instance has room."""
+
+    def __init__(self, room: "Prefetching", limit: int) -> None:
+        self._room = room
+        self.limit = limit
+        self.waiting: deque[Job] = deque()
+
+    def arrive(self, job: Job) -> None:
+        """A delivery waits at the end."""
+        self._room.books.queued(job)
+        self.waiting.append(job)
+        self._room.hand_out()
+
+    def come_back(self, job: Job, place: float | None) -> None:
+        """A delivery goes back to the place that it had in the broker's queue, or to its head."""
+        self._room.books.queued(job)
+        put_back(self.waiting, job, place)
+        self._room.hand_out()
+
+    def take_back(self, job: Job, place: float | None) -> None:
+        """What an instance held goes back; it has not ceased to wait."""
+        put_back(self.waiting, job, place)
+
+    def withdraw(self, job: Job) -> None:
+        """Nobody needs this attempt any more."""
+        if job in self.waiting:
+            self.waiting.remove(job)
+        self._room.withdraw(job)
+
+    def release(self, job: Job) -> None:
+        """An attempt has ended: its instance has room for one more."""
+        self._room.release(job)
 
 
 class Prefetching:
-    """Deliveries of one message name that are pushed to instances ahead of their workers."""
+    """What the instances of one service hold, pushed to them ahead of their workers."""
 
-    def __init__(self, service: Host, up: Sequence[int], instances: int, prefetch: int) -> None:
+    def __init__(self, service: Host, up: Sequence[int], instances: int) -> None:
         self._service = service
-        self._prefetch = prefetch
-        self._queue: deque[Job] = deque()
+        self.books = service.books
+        self._lines: dict[int, Line] = {}  # by limit
         self._held: list[deque[Job]] = [deque() for _ in range(instances)]
-        self._holder: dict[Job, int] = {}  # of what is pushed and not yet acknowledged
+        # Of what is pushed and not yet acknowledged: where it came from, and who has it.
+        self._pushed: dict[Job, tuple[Line, int]] = {}
         self._unacknowledged = [0] * instances
         self._up = [instance in up for instance in range(instances)]
         self._next = 0  # whose turn it is
+        self._given_back: list[Job] = []
+        self._is_settling = False  # instances are gone, and what they had comes back
 
-    def arrive(self, job: Job) -> None:
-        """A delivery waits with the broker until an instance has room for it."""
-        self._service.books.queued(job)
-        self._queue.append(job)
-        self.hand_out()
-
-    def come_back(self, job: Job, place: float | None = None) -> None:
-        """A delivery goes back to the place that it had in the broker's queue, or to the front."""
-        self._service.books.queued(job)
-        put_back(self._queue, job, place)
-        self.hand_out()
+    def line(self, limit: int) -> Line:
+        """Return the line of the deliveries with this limit."""
+        return self._lines.setdefault(limit, Line(self, limit))
 
     def hand_out(self) -> None:
         """Push to the instances in turn, as long as one of them has room."""
-        while self._queue and (instance := self._who_is_next()) is not None:
-            job = self._queue.popleft()
-            self._holder[job] = instance
+        while not self._is_settling and (line := self._next_line()) is not None:
+            instance = self._who_is_next(line.limit)
+            job = line.waiting.popleft()
+            self._pushed[job] = line, instance
             self._unacknowledged[instance] += 1
             self._held[instance].append(job)
             self._service.offer(self, instance, job)
 
-    def _who_is_next(self) -> int | None:
+    def _next_line(self) -> Line | None:
+        """Return the line of what has waited longest, of all that some instance has room for."""
+        counts = zip(self._up, self._unacknowledged, strict=True)
+        fewest = min((count for is_up, count in counts if is_up), default=None)
+        if fewest is None:
+            return None
+        lines = [line for line in self._lines.values() if line.waiting and line.limit > fewest]
+        return min(lines, key=lambda line: place_of(line.waiting[0]), default=None)
+
+    def _who_is_next(self, limit: int) -> int:
         count = len(self._held)
-        for offset in range(count):
-            instance = (self._next + offset) % count
-            if self._up[instance] and self._unacknowledged[instance] < self._prefetch:
-                self._next = (instance + 1) % count
-                return instance
-        return None
+        instance = next(
+            each % count
+            for each in range(self._next, self._next + count)
+            if self._up[each % count] and self._unacknowledged[each % count] < limit
+        )
+        self._next = (instance + 1) % count
+        return instance
 
     def first(self, instance: int) -> Job | None:
         """Return what the instance has held longest."""
@@ -59,39 +103,48 @@ class Prefetching:
 
     def take(self, job: Job) -> None:
         """A worker takes what its instance holds; it counts until it is acknowledged."""
-        self._held[self._holder[job]].remove(job)
+        _, instance = self._pushed[job]
+        self._held[instance].remove(job)
 
     def release(self, job: Job) -> None:
         """An attempt has ended: its instance has room for one more."""
-        instance = self._holder.pop(job, None)
-        if instance is None:
+        if job not in self._pushed:
             return
+        _, instance = self._pushed.pop(job)
         self._unacknowledged[instance] -= 1
         if self._up[instance]:
             self.hand_out()
 
     def withdraw(self, job: Job) -> None:
-        """Nobody needs this attempt any more."""
-        if job in self._queue:
-            self._queue.remove(job)
-        elif job in self._holder:
-            self._held[self._holder[job]].remove(job)
-        self._service.books.withdrawn(job)
+        """Nobody needs this attempt any more; an instance may hold it."""
+        if job in self._pushed:
+            self.take(job)
+        self.books.withdrawn(job)
         self.release(job)
 
     def __len__(self) -> int:
-        return len(self._queue) + sum(map(len, self._held))
+        with_the_broker = (len(line.waiting) for line in self._lines.values())
+        return sum(with_the_broker) + sum(map(len, self._held))
 
     def instances_down(self, instances: Sequence[int]) -> None:
-        """What dead instances held goes back to the front of the broker's queue."""
+        """Nothing is pushed to anybody until what these had has come back."""
+        self._is_settling = True
         for instance in instances:
             self._up[instance] = False
-        for instance in instances:
-            held, self._held[instance] = self._held[instance], deque()
+            held = self._held[instance]
             self._unacknowledged[instance] -= len(held)
-            for job in reversed(held):
-                del self._holder[job]
-                self._queue.appendleft(job)
+            self._given_back += held
+            held.clear()
+
+    def settled(self, fault: int) -> None:
+        """What was being done has come back; what was held follows, as it had waited."""
+        given_back, self._given_back = sorted(self._given_back, key=place_of), []
+        for job in given_back:
+            del self._pushed[job]
+            self.books.returned(job, fault)
+            job.given_back()
+        self._is_settling = False
+        self.hand_out()
 
     def instances_up(self, instances: Sequence[int]) -> None:
         """Instances that are back take their share."""

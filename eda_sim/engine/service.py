@@ -1,8 +1,8 @@
 """A service: its instances, their workers, and the one queue in front of them all.
 
 Whoever has been idle the longest gets the job that arrives. When an instance dies its workers
-die with it: attempts in progress are over, deliveries go back to the place that they had in
-the queue, and callers learn that the connection broke.
+die with it: attempts in progress are over, deliveries go back to the queue, and callers learn
+that the connection broke.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ from eda_sim.engine.instances import Instance, Instances
 from eda_sim.engine.job import Job
 from eda_sim.engine.lanes import Lanes
 from eda_sim.engine.outbox import OutboxRelay
-from eda_sim.engine.prefetching import Prefetching
+from eda_sim.engine.prefetching import Line, Prefetching
 from eda_sim.engine.protection import limiter
 from eda_sim.engine.stage import Stage
 from eda_sim.engine.waiting import WaitingRoom, place_of
@@ -37,8 +37,9 @@ class ServiceActor:
         self.pace = 1.0  # how many times as long work takes now
         self._slowdowns: list[float] = []
         self._queue = CommonQueue()
-        self._room_of: dict[str, Lanes | Prefetching] = {}  # by message name
-        self._rooms = self._room_of.values()
+        self._lanes: dict[str, Lanes] = {}  # by message name
+        self._prefetching: Prefetching | None = None
+        self._rooms: list[Lanes | Prefetching] = []
         self.relays: list[OutboxRelay] = []  # of its outboxes
         self._idle: deque[Worker] = deque()
         self._bucket = limiter(self.clock, service.rate_limit)
@@ -94,8 +95,8 @@ class ServiceActor:
         self.books.ended(job, outcome)
         job.settle(answer)
 
-    def come_back(self, job: Job, place: float | None = None) -> None:
-        """Put a delivery back to the ``place`` in the queue that it had, or to the very front.
+    def come_back(self, job: Job, place: float | None) -> None:
+        """Put a delivery back to the ``place`` in the queue that it had, or to its head.
 
         Whoever waits came later, but for those that came back before.
         """
@@ -118,7 +119,7 @@ class ServiceActor:
         if instance.state is not UP:
             self.instances.finish(instance.number)
             return None
-        job = self._first(instance.number) if self._room_of else self._queue.take()
+        job = self._first(instance.number) if self._rooms else self._queue.take()
         if job is None:
             self._idle.append(worker)
         else:
@@ -151,17 +152,25 @@ class ServiceActor:
                 worker.hand(job)
                 return
 
-    def room(self, node: HandlerNode, rebalance: float) -> Lanes | Prefetching | None:
-        """Return where deliveries of a message wait beside the common queue, if they do."""
-        policy, name, up = node.policy, node.message.name, self.instances.up
-        if name in self._room_of or policy is None:
-            return self._room_of.get(name)
-        if policy.ordered:
-            self._room_of[name] = Lanes(self, up, node.partitions, rebalance)
-        elif policy.prefetch is not None:
+    def lanes(self, node: HandlerNode, rebalance: float) -> Lanes | None:
+        """Return where deliveries of a message wait in order, if they do."""
+        policy, name = node.policy, node.message.name
+        if name not in self._lanes and policy is not None and policy.ordered:
+            lanes = Lanes(self, self.instances.up, node.partitions, rebalance)
+            self._lanes[name] = lanes
+            self._rooms.append(lanes)
+        return self._lanes.get(name)
+
+    def line(self, node: HandlerNode) -> Line | None:
+        """Return where deliveries of a message wait to be pushed to an instance, if they are."""
+        limit = None if node.policy is None else node.policy.prefetch
+        if limit is None:
+            return None
+        if self._prefetching is None:
             most = self.service.most_instances
-            self._room_of[name] = Prefetching(self, up, most, policy.prefetch)
-        return self._room_of.get(name)
+            self._prefetching = Prefetching(self, self.instances.up, most)
+            self._rooms.append(self._prefetching)
+        return self._prefetching.line(limit)
 
     # -- the broker out of reach -------------------------------------------------
 
@@ -214,7 +223,7 @@ class ServiceActor:
         self._idle = deque(worker for worker in self._idle if worker.of.number not in retired)
         for room in self._rooms:
             room.instances_down(retired)
-            room.hand_out()
+            room.settled(NO_FAULT)
 
     def _write_down_size(self, retired: int = 0) -> None:
         self._record_size([self.books.name, self.instances.present, retired, self.clock.now])
@@ -236,7 +245,7 @@ class ServiceActor:
             room.instances_down(dead)
         self._drop_connections(died)
         for room in self._rooms:
-            room.hand_out()
+            room.settled(fault)
 
     def _kill(self, instance: Instance) -> list[Job]:
         """The workers of an instance die; return what they were doing."""

@@ -7,9 +7,7 @@ What the subscriber has been promised is in ``terms``, what becomes of each mess
 from eda_sim.engine.dead_letters import DeadLetters
 from eda_sim.engine.delivery import Delivery
 from eda_sim.engine.job import Handling
-from eda_sim.engine.lanes import Lanes
 from eda_sim.engine.links import Link
-from eda_sim.engine.prefetching import Prefetching
 from eda_sim.engine.recorder import NEVER, OPEN
 from eda_sim.engine.request import Request
 from eda_sim.engine.service import ServiceActor
@@ -38,11 +36,11 @@ class Subscription:
         broker, policy = stage.scenario.broker, node.policy
         assert broker is not None
         assert policy is not None
-        deliver, room = node.address.of("deliver"), service.room(node, broker.rebalance)
-        self._lanes = room.lanes if isinstance(room, Lanes) else ()
-        prefetching = room if isinstance(room, Prefetching) else None
-        self._queue: Queue = service if prefetching is None else prefetching
-        self._terms = Terms(stage, node, broker, policy, handling, service, letters, prefetching)
+        deliver, line = node.address.of("deliver"), service.line(node)
+        lanes = service.lanes(node, broker.rebalance)
+        self._lanes = () if lanes is None else lanes.lanes
+        self._queue: Queue = service if line is None else line
+        self._terms = Terms(stage, node, broker, policy, handling, service, letters, line)
         self._clock = stage.clock
         self._service = service.books.name
         self._travel_time = times(stage.luck, broker.deliver, *deliver)

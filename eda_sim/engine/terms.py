@@ -6,7 +6,7 @@ turns of its node in the plan. What becomes of each delivery under them is in ``
 
 from eda_sim.engine.dead_letters import DeadLetters
 from eda_sim.engine.job import Handling
-from eda_sim.engine.prefetching import Prefetching
+from eda_sim.engine.prefetching import Line
 from eda_sim.engine.stage import Stage
 from eda_sim.engine.waiting import Queue
 from eda_sim.rules.luck import Times, times
@@ -30,7 +30,7 @@ class Terms:
         handling: Handling,
         common_queue: Queue,
         letters: DeadLetters | None,
-        prefetching: Prefetching | None,
+        line: Line | None,
     ) -> None:
         luck, address = stage.luck, node.address
         turnaround = address.of("turnaround")
@@ -43,7 +43,7 @@ class Terms:
         self.handling = handling
         self.common_queue = common_queue
         self.letters = letters
-        self.prefetching = prefetching
+        self.line = line  # where it waits to be pushed to an instance
         self.at_most_once = policy.guarantee == "at_most_once"
         self.retry = _ONCE if self.at_most_once else policy.retry
         self.keeps_dead = policy.dead_letter and not self.at_most_once

@@ -31,8 +31,11 @@ class WaitingRoom(Protocol):
     def instances_down(self, instances: Sequence[int]) -> None:
         """Instances have died; what they held is for others."""
 
-    def hand_out(self) -> None:
-        """What dead instances held has been put back: it may go to others."""
+    def settled(self, fault: int) -> None:
+        """What the dead were doing has come back: what they held follows, and may go to others.
+
+        They died by ``fault``, if it is one.
+        """
 
     def instances_up(self, instances: Sequence[int]) -> None:
         """Instances are back."""
@@ -54,24 +57,30 @@ class Queue(Protocol):
     def arrive(self, job: Job) -> None:
         """Wait at the end."""
 
-    def come_back(self, job: Job, place: float | None = None) -> None:
-        """Wait at the place that it had, or at the front."""
+    def come_back(self, job: Job, place: float | None) -> None:
+        """Wait at the ``place`` that it had, or at the head, behind what came back there before."""
 
     def withdraw(self, job: Job) -> None:
         """Wait no longer."""
 
 
-def place_of(job: Job) -> tuple[float, int]:
-    """Return what orders the jobs that wait for one service: who came first, then the message."""
-    return job.queued_at, job.message
+def place_of(job: Job) -> tuple[bool, float, int]:
+    """Return what orders the jobs that wait for one service.
+
+    What has come back at the head is first; then who began to wait first, then the message.
+    """
+    return not job.at_the_head, job.queued_at, job.message
 
 
 def put_back(queue: deque[Job], job: Job, place: float | None) -> None:
-    """Put a job back to where it stood when it began to wait at ``place``; None: the front."""
+    """Put a job back to where it stood when it began to wait at ``place``.
+
+    None is the head: behind those that have come back there before, in front of all others.
+    """
     if place is None:
-        job.queued_at = queue[0].queued_at if queue else job.queued_at
-        queue.appendleft(job)
-        return
-    job.queued_at = place
-    ahead = takewhile(lambda other: place_of(other) < (place, job.message), queue)
+        job.at_the_head = True
+        ahead = takewhile(lambda other: other.at_the_head, queue)
+    else:
+        job.queued_at = place
+        ahead = takewhile(lambda other: place_of(other) < place_of(job), queue)
     queue.insert(sum(1 for _ in ahead), job)

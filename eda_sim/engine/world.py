@@ -104,7 +104,9 @@ class _Builder:
             return
         for node in unfolding.nodes:
             if isinstance(node, HandlerNode):
-                self._world.services[node.owner].room(node, broker.rebalance)
+                service = self._world.services[node.owner]
+                service.line(node)
+                service.lanes(node, broker.rebalance)
 
     def _made(self, nodes: Sequence[Node]) -> tuple[Step, ...]:
         return tuple(self._steps[node] for node in nodes)

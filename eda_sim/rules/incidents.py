@@ -17,6 +17,7 @@ INCIDENTS: Final = {
     "bad_deployment": "the work failed in the version that was deployed just then",
     # of instances
     "crashed": "the instance died while it was handling the message",
+    "returned": "the instance that held it was gone before it had begun with it",
     "refused": "no instance was up",
     # of those who protect themselves
     "inbox_full": "the inbox was full",

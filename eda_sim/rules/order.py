@@ -24,9 +24,12 @@ What is an event, and what is none:
   acknowledgement where the broker needs time for it, a group that rebalances, an instance that
   starts.
 - *Death is no event*: whoever dies with an instance is dead within the fault, by instance and
-  then by worker, with all that he had begun. Then what was being handled is settled: by when
-  it was queued, then by message, then by instance and worker; then, where nobody is up any
-  more, the calls that wait. At last what the dead had prefetched goes back.
+  then by worker, with all that he had begun. Then what was being handled is settled in the order
+  of the queue: what had come back at its head, then by when it was queued, then by message, then
+  by instance and worker; then, where nobody is up any more, the calls that wait. At last what
+  the dead had prefetched goes back, in the same order; only then is anything pushed to others.
+- *What comes back at the head* of its queue waits behind what came back there before, and in
+  front of all others.
 - *A repair* calls the workers back: by instance, then by worker.
 - *The broker's topics* of a service are looked at in the order of the plan.
 - *The end* of a run is part of it: what is due just then still happens.

@@ -113,6 +113,12 @@ ATTEMPTS = Table(
         Column("worker", "count", "the thread within the copy, from 0; -1: none took it"),
         Column("name", "name", "the name of the message"),
         Column("attempt", "count", "the number of the try, from 1"),
+        Column(
+            "redelivered",
+            "count",
+            "1 where the broker delivers it again: after another try, or after an instance that "
+            "had not begun with it; else 0, as for a call",
+        ),
         Column("sent_at", "time", "when its sender (a caller, the broker) sent it"),
         Column("queued_at", "time", "when it began to wait for a worker"),
         Column("started_at", "time", "when a worker took it"),

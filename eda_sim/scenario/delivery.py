@@ -142,7 +142,9 @@ class DeliveryPolicy:
             acknowledgement brings a message again; ``at_most_once`` acknowledges before, so a
             failed or crashed attempt is lost.
         requeue: where it rejoins its queue, at the ``tail`` (a RabbitMQ retry queue) or the
-            ``head`` (a NATS negative acknowledgement).
+            ``head`` (a NATS negative acknowledgement). Several that come back to the head keep
+            their order. What nobody has answered (a crash, a lost acknowledgement, a timeout)
+            comes back to the head as well, and with ``tail`` to the place that it had.
         idempotent: the handler knows the message ids that it has handled and skips what it
             has done for them (``True``: for ever; or a ``Deduplication``).
         ack_timeout: seconds after a worker has taken it until the broker takes an
@@ -151,8 +153,10 @@ class DeliveryPolicy:
         ordered: messages with the same key are handled in order, in one of the topic's
             partitions, by one worker at a time; one that fails keeps those behind it.
         retry_topic: with ``ordered``, one that fails is tried again beside the order.
-        prefetch: how many unacknowledged deliveries the broker pushes to an instance; without
-            it a free worker takes the next from the broker.
+        prefetch: how many unacknowledged deliveries the broker pushes to an instance, those of all
+            message names together; None: a free worker takes the next from the broker, and none
+            of these count. Where the handlers of a service differ, each delivery is pushed only
+            where fewer are held than its own handler says.
 
     Example:
         >>> DeliveryPolicy(guarantee="at_most_once").retry.max_attempts

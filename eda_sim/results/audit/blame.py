@@ -50,7 +50,12 @@ _OF_CALL: Final = {
     "short_circuited": "breaker",
     "bulkhead_full": "bulkhead",
 }
-_OF_SERVICE: Final = {"inbox_full": "inbox", "rate_limited": "rate_limit", "shed": "shed_after"}
+_OF_SERVICE: Final = {
+    "inbox_full": "inbox",
+    "rate_limited": "rate_limit",
+    "shed": "shed_after",
+    "returned": "autoscale",  # no fault did it, so nobody wanted the instance any more
+}
 
 
 @dataclass(frozen=True)
@@ -302,6 +307,6 @@ def _before(case: Case, message: int, service: str, until: float) -> Any:
         trouble
         for trouble in troubles(case, message, service)
         if trouble.at <= until
-        and trouble.what != "held_up"
+        and trouble.what not in ("held_up", "returned")
         and not (trouble.what in _SILENT and trouble.message == message)
     )
