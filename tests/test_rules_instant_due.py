@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from eda_sim.results.run import Run
 from eda_sim.rules.order import Rank
-from eda_sim.scenario.broker import Broker, Topic
+from eda_sim.scenario.broker import Broker
 from eda_sim.scenario.delivery import DeliveryPolicy
 from eda_sim.scenario.distributions import Constant, Recorded
 from eda_sim.scenario.faults import Duplicates, Fault, Loss, Outage, Slowdown

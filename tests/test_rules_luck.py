@@ -12,7 +12,7 @@ from scipy import stats
 from eda_sim import Constant, Exponential, Gamma, LogNormal, Recorded, SimulationError
 from eda_sim.rules import luck as luck_module
 from eda_sim.rules import quantiles
-from eda_sim.rules.luck import Chance, Fixed, Luck, Stream, Times, fold, mix, times
+from eda_sim.rules.luck import Chance, Fixed, Luck, Stream, Times, fold, fold_copy, mix, times
 
 MASK = 2**64 - 1
 keys = st.integers(0, MASK)
@@ -23,10 +23,10 @@ LEAST_P = 1e-3
 
 
 def folded(tries: tuple[int, ...]) -> int:
-    """Fold a list of attempts, outermost first."""
+    """Fold a list of attempts, outermost first; -1 stands for the first copy, and so on."""
     result = 0
-    for attempt in tries:
-        result = fold(result, attempt)
+    for number in tries:
+        result = fold(result, number) if number > 0 else fold_copy(result, -number)
     return result
 
 
@@ -120,6 +120,22 @@ def test_no_two_lists_of_attempts_meet(depth: int, most: int) -> None:
     assert len({folded(tries) for tries in lists}) == len(lists)
 
 
+@given(st.integers(0, MASK), attempts, attempts)
+def test_a_copy_never_meets_an_attempt(tries: int, attempt: int, copy: int) -> None:
+    """Whatever came before, no attempt's number leads to a copy's branch, nor to none at all."""
+    assert fold_copy(tries, copy) not in (0, tries, fold(tries, attempt))
+    assert (fold_copy(tries, copy) == fold_copy(tries, attempt)) == (copy == attempt)
+
+
+@pytest.mark.parametrize(("depth", "most"), [(1, 500), (2, 20), (3, 6)])
+def test_no_two_lists_of_attempts_and_copies_meet(depth: int, most: int) -> None:
+    """An attempt may be copied, and so may what it and its copies lead to, in every way."""
+    copied: list[tuple[int, ...]] = [(), (-1,), (-2,), (-1, -1)]
+    one = [(attempt, *copies) for attempt in range(1, most + 1) for copies in copied]
+    lists: list[tuple[int, ...]] = [sum(levels, ()) for levels in product(one, repeat=depth)]
+    assert len({folded(tries) for tries in lists}) == len(lists)
+
+
 @given(st.lists(attempts, max_size=5), st.integers(0, 5))
 def test_first_attempts_at_the_front_are_left_out(tries: list[int], nested: int) -> None:
     """However deeply first attempts are nested, the luck is that of the attempts inside."""
@@ -190,6 +206,8 @@ def test_neighbours_are_independent() -> None:
     assert independent(x, drawn("a", place=1))
     assert independent(x, drawn("a", tries=fold(0, 2)))
     assert independent(drawn("a", tries=fold(0, 2)), drawn("a", tries=fold(0, 3)))
+    assert independent(x, drawn("a", tries=fold_copy(0)))
+    assert independent(drawn("a", tries=fold_copy(0)), drawn("a", tries=fold(0, 2)))
     assert independent(x, drawn("a/transient"))
     assert independent(x, drawn("a", seed=2))
 

@@ -23,7 +23,7 @@ from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.backoff import wait
 from eda_sim.rules.lifecycle import READY, TIMED_OUT, State
-from eda_sim.rules.luck import Times, fold, times
+from eda_sim.rules.luck import Times, fold, fold_copy, times
 from eda_sim.rules.outcomes import FAILED, FAILED_PERMANENTLY, OK, Outcome
 from eda_sim.rules.plan import CallNode
 from eda_sim.rules.tables import CALLS
@@ -228,9 +228,9 @@ class CallStep:
         link = self._link_there
         if link is not None and (doubled := link.doubles(request.number, attempt.tries)):
             self._incident("doubled", attempt, doubled)
-            # The second arrival is an attempt like any other, but nobody awaits its reply.
-            tries = fold(attempt.tries, 2)
-            twin = CallAttempt(self, request, attempt.message, tries, 1, attempt.deadline)
+            # A copy of the same try: it is handled like any other, but nobody awaits its reply.
+            tries, number = fold_copy(attempt.tries), attempt.attempt
+            twin = CallAttempt(self, request, attempt.message, tries, number, attempt.deadline)
             twin.sent_at = clock.now
             self._travel(
                 link,

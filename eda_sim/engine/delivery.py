@@ -20,7 +20,7 @@ from eda_sim.engine.topic import Held
 from eda_sim.engine.waiting import Queue
 from eda_sim.rules.backoff import wait
 from eda_sim.rules.lifecycle import BACKING_OFF, DEAD_LETTERED, HANDLING, TRAVELLING, WAITING
-from eda_sim.rules.luck import fold
+from eda_sim.rules.luck import fold, fold_copy
 from eda_sim.rules.outcomes import FAILED, OK, Outcome
 from eda_sim.rules.tables import ATTEMPTS, DELIVERIES
 
@@ -33,6 +33,8 @@ _REMEDY = "let the retry of its delivery wait (backoff), or limit it (max_attemp
 
 class Delivery:
     """One message for one subscriber, from the broker's acceptance to its end."""
+
+    fold = staticmethod(fold)  # from the tries that led to it to those of an attempt
 
     __slots__ = (
         "attempts",
@@ -78,8 +80,8 @@ class Delivery:
 
     def doubled(self) -> "Delivery":
         """Return a second arrival of the same message: nobody counts it, but it is handled."""
-        tries = fold(self.tries, 2)
-        twin = _Twin(self.terms, self.queue, self.request, self.message, tries, list(self.row))
+        row = list(self.row)
+        twin = _Twin(self.terms, self.queue, self.request, self.message, self.tries, row)
         if self.lane is not None:
             twin.lane = self.lane
             self.lane.join(twin)
@@ -192,7 +194,7 @@ class Delivery:
         seconds = wait(
             terms.retry.backoff,
             attempt.attempt - self.forgiven,
-            lambda n: terms.jitter(request.number, fold(self.tries, self.forgiven + n)),
+            lambda n: terms.jitter(request.number, self.fold(self.tries, self.forgiven + n)),
         )
         terms.clock.travel(seconds, terms.due + request.turn, attempt.attempt, self._again)
 
@@ -258,9 +260,14 @@ class Delivery:
 
 
 class _Twin(Delivery):
-    """A second arrival: no delivery of its own in the books."""
+    """A second arrival: no delivery of its own in the books, and its attempts are copies."""
 
     __slots__ = ()
+
+    @staticmethod
+    def fold(tries: int, attempt: int) -> int:
+        """Return the tries of an attempt's copy."""
+        return fold_copy(fold(tries, attempt))
 
     def _note_dead_letter(self) -> None:
         pass
@@ -287,7 +294,7 @@ class DeliveryAttempt(Job):
         self.handling = terms.handling
         self.request = delivery.request
         self.message = delivery.message
-        self.tries = fold(delivery.tries, number)
+        self.tries = delivery.fold(delivery.tries, number)
         self.attempt = number
         self.sent_at = sent_at
         self.at_the_head = False

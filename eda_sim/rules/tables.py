@@ -112,7 +112,7 @@ ATTEMPTS = Table(
         Column("instance", "count", "the copy of the service, from 0; -1: none took it"),
         Column("worker", "count", "the thread within the copy, from 0; -1: none took it"),
         Column("name", "name", "the name of the message"),
-        Column("attempt", "count", "the number of the try, from 1"),
+        Column("attempt", "count", "the number of the try, from 1; a copy of one has the same"),
         Column(
             "redelivered",
             "count",

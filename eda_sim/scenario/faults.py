@@ -193,6 +193,8 @@ class Loss(TimedOrAlways):
 class Duplicates(TimedOrAlways):
     """A call or a delivery arrives twice on a link.
 
+    The copy travels with the other and goes by the number of the same try; its luck is its own.
+
     Args:
         probability: of each call and delivery, a fraction.
         between: the two ends of the link: services, sources of traffic or ``"broker"``; None: all

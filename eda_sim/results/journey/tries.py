@@ -36,12 +36,7 @@ class Try(NamedTuple):
 def tries_of(case: Case, call: Any) -> list[Try]:
     """Return the tries of a call by their number."""
     incidents = case.incidents[call.message, call.service]
-    doubled = {row.at: row.attempt for row in incidents if row.what == "doubled"}
-    # The second arrival of a doubled try goes by number 1, whatever the try's own.
-    attempts = grouped(
-        case.attempts[call.message, call.service],
-        lambda row: max(row.attempt, doubled.get(row.sent_at, 1)),
-    )
+    attempts = grouped(case.attempts[call.message, call.service], lambda row: row.attempt)
     troubles = grouped(incidents, lambda row: row.attempt)
     numbers = sorted({1, *attempts, *(number for number in troubles if number > 0)})
     return [_try(call, number, attempts[number], troubles[number]) for number in numbers]
