@@ -263,6 +263,58 @@ def test_an_attempt_comes_before_those_with_a_higher_number() -> None:
     assert [worker for request, _, worker, start, _ in taken if start == TEN] == [0]
 
 
+def test_redrives_come_in_the_order_of_the_scenario() -> None:
+    """'At 0 everything is set going in the order of the scenario': so are redrives at one time."""
+    services = [
+        Service(name, on={f"{what} for {name}": [KNOCK, FAILS] for what in ("this", "that")})
+        for name in "ab"
+    ]
+    names = [f"{what} for {name}" for name in "ab" for what in ("this", "that")]
+    redrives = [
+        Redrive("b", at=TEN, message="that for b"),
+        Redrive("a", at=TEN),
+        Redrive("b", at=TEN, message="this for b"),
+    ]
+    sources = [client(Publish(name), 5.0, name=f"client with {name}") for name in names]
+    broker = Broker(delivery=DeliveryPolicy(retry=waits(0.0, 1)))
+    assert knocked(grid(sources, services, broker, redrives=redrives)) == ["b", "a", "a", "b"]
+
+
+def test_an_autoscaler_that_was_set_going_first_looks_first() -> None:
+    """'At last by what was set going first': who looks seldom waits for ten since 0.
+
+    The other one has looked at 5, so it is second, though its service stands first.
+    """
+    looks = {"often": 5.0, "seldom": 10.0}
+    services = [
+        does(
+            name,
+            f"{name} asked",
+            KNOCK,
+            LONG,
+            autoscale=Autoscale(2, 1.0, by="backlog", every=every, start_delay=0),
+        )
+        for name, every in looks.items()
+    ]
+    sources = [client(Publish(f"{name} asked"), 6.0, 6.0, 6.0, name=f"of {name}") for name in looks]
+    assert knocked(grid(sources, services)) == ["seldom", "often"]
+
+
+def test_what_the_broker_sends_again_is_republished() -> None:
+    """'First by its ``Rank``': what was lost on its way to a subscriber goes again, in its turn.
+
+    It got lost at 9, and is sent again at 10, after an attempt that is due again.
+    """
+    failing = does("failing", "Fail", KNOCK, FAILS, policy=DeliveryPolicy(retry=waits(5.0)))
+    sources = [
+        client(Publish("Get"), 9.0, name="first"),
+        client(Publish("Fail"), 5.0, name="second"),
+    ]
+    loss = Loss(1.0, between=("broker", "getter"), at=8.5, lasts=1.0)
+    world = grid(sources, [does("getter", "Get", KNOCK), failing], faults=[loss])
+    assert knocked(world) == ["failing", "getter"]
+
+
 def test_what_was_set_going_first_comes_first() -> None:
     """'At last by what was set going first': a copy on the way arrives after what it doubles.
 

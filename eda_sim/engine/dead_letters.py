@@ -1,10 +1,9 @@
-"""The dead-letter queue of a service, where the scenario redrives from it.
+"""The dead-letter queue of a service, where the scenario redrives from it, and each redrive.
 
 Otherwise nobody looks at dead letters again during a run, and the deliveries table
 says all about them.
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from eda_sim.engine.clock import Clock
@@ -32,29 +31,43 @@ class Letter(Protocol):
 class DeadLetters:
     """What has been given up by one service, in the order of giving up."""
 
-    def __init__(self, clock: Clock, redrives: Sequence[Redrive]) -> None:
-        self._clock = clock
-        self._letters: dict[Letter, None] = {}  # in the order of giving up
-        for redrive in redrives:
-            clock.process(self._redrive(redrive))
+    def __init__(self) -> None:
+        self._letters: dict[Letter, None] = {}
 
     def add(self, letter: Letter) -> None:
         """A delivery was given up."""
         self._letters[letter] = None
 
-    def _redrive(self, redrive: Redrive) -> Process:
-        yield self._clock.wait_until(redrive.at, _REDRIVES)
-        chosen = [
-            letter for letter in self._letters if redrive.message in (None, letter.message_name)
-        ]
-        for number, letter in enumerate(chosen):
-            if number and redrive.rate is not None:
-                yield self._clock.wait_until(redrive.at + number / redrive.rate, _REDRIVES)
-            if letter in self._letters:  # another redrive may have been quicker
-                del self._letters[letter]
-                letter.redrive()
+    def named(self, message: str | None) -> list[Letter]:
+        """Return the letters with a message name, or all of them."""
+        return [letter for letter in self._letters if message in (None, letter.message_name)]
+
+    def redrive(self, letter: Letter) -> None:
+        """Send a letter back, unless another redrive has been quicker."""
+        if letter in self._letters:
+            del self._letters[letter]
+            letter.redrive()
 
     def close(self) -> None:
         """The run is over: what is still here stays dead."""
         for letter in self._letters:
             letter.stays_dead()
+
+
+class RedriveActor:
+    """One redrive of the scenario in a run."""
+
+    def __init__(self, clock: Clock, letters: DeadLetters, description: Redrive) -> None:
+        self._clock = clock
+        self._letters = letters
+        self._description = description
+        clock.process(self._redrive())
+
+    def _redrive(self) -> Process:
+        """At its time send back what is there, at its rate."""
+        at, rate = self._description.at, self._description.rate
+        yield self._clock.wait_until(at, _REDRIVES)
+        for number, letter in enumerate(self._letters.named(self._description.message)):
+            if number and rate is not None:
+                yield self._clock.wait_until(at + number / rate, _REDRIVES)
+            self._letters.redrive(letter)

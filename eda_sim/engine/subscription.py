@@ -45,6 +45,7 @@ class Subscription:
         self._service = service.books.name
         self._travel_time = times(stage.luck, broker.deliver, *deliver)
         self._arrives = node.arrives
+        self._sent_again = node.sent_again
         self._link = stage.network.link(BROKER, node.owner, deliver)
         self._lost = stage.recorder.codes[Outcome.LOST]
         self._record = stage.recorder.deliveries.add
@@ -93,7 +94,7 @@ class Subscription:
             else:
                 self._clock.after(
                     terms.republish_after,
-                    self._arrives + request.turn,
+                    self._sent_again + request.turn,
                     attempt,
                     lambda _: self._travel(link, delivery, attempt + 1),
                 )

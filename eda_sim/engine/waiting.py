@@ -82,5 +82,5 @@ def put_back(queue: deque[Job], job: Job, place: float | None) -> None:
         ahead = takewhile(lambda other: other.at_the_head, queue)
     else:
         job.queued_at = place
-        ahead = takewhile(lambda other: place_of(other) < place_of(job), queue)
+        ahead = takewhile(lambda other: place_of(other) <= place_of(job), queue)
     queue.insert(sum(1 for _ in ahead), job)

@@ -11,7 +11,7 @@ from eda_sim.engine.acceptance import Acceptance
 from eda_sim.engine.autoscaler import AutoscalerActor
 from eda_sim.engine.calls import CallStep
 from eda_sim.engine.clients import ClientsActor
-from eda_sim.engine.dead_letters import DeadLetters
+from eda_sim.engine.dead_letters import DeadLetters, RedriveActor
 from eda_sim.engine.faults import FaultActor
 from eda_sim.engine.job import Handling, Step
 from eda_sim.engine.outbox import OutboxRelay
@@ -67,11 +67,11 @@ class World:
 
 def _dead_letters(stage: Stage) -> Mapping[str, DeadLetters]:
     """Return the dead-letter queues from which the scenario redrives, by service."""
-    redrives = stage.scenario.redrives
-    return {
-        name: DeadLetters(stage.clock, [each for each in redrives if each.service == name])
-        for name in dict.fromkeys(redrive.service for redrive in redrives)
-    }
+    letters: dict[str, DeadLetters] = {}
+    for redrive in stage.scenario.redrives:
+        queue = letters.setdefault(redrive.service, DeadLetters())
+        RedriveActor(stage.clock, queue, redrive)
+    return letters
 
 
 class _Builder:

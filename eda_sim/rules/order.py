@@ -7,13 +7,17 @@ once*.
 **At once.** What happens may let somebody go on: an idle worker who is handed a job, a caller
 whose reply is there, a publisher for whom there is room, everybody who waits for a repair, a
 process that begins (a client's, that of a step beside others, an outbox's relay). They stand in
-one queue, first caused first. All of it is done before anything else that is due, and what
-they cause at once stands behind them.
+one queue, first caused first; several who wait for one repair, as they began to wait. All of it
+is done before anything else that is due, and what they cause at once stands behind them. Whose
+turn it is does not stand there: a worker whose work has ended replies and takes his next job as
+part of that, before the caller goes on.
 
 **Due.** Then comes what is due, by its turn, a number of 64 bits: first by its ``Rank`` (6
 bits: what ends, then faults, then what begins), then by request (42 bits: source, then number;
 0 for what is of no request), then by its node of the plan (16 bits; of a fault, its position).
-Within a turn it goes by the number of the attempt, and at last by what was set going first.
+Within a turn it goes by the number of the attempt (of an instance that starts, its own), and at
+last by what was set going first. At 0 everything is set going in the order of the scenario: what
+scales each service, then redrives, faults and sources.
 
 What is an event, and what is none:
 

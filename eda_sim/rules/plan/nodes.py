@@ -189,6 +189,11 @@ class HandlerNode(_Node):
         return self.turn(Rank.MESSAGE_ARRIVES)
 
     @property
+    def sent_again(self) -> int:
+        """The turn in which the broker sends a delivery again that got lost on the way."""
+        return self.turn(Rank.REPUBLISHED)
+
+    @property
     def acknowledged(self) -> int:
         """The turn in which an acknowledgement is back."""
         return self.turn(Rank.ACKNOWLEDGED)
