@@ -135,14 +135,25 @@ def test_what_the_dead_had_prefetched_goes_back_last() -> None:
     ]
 
 
-def test_what_comes_back_at_the_head_keeps_its_order() -> None:
-    """'*What comes back at the head* of its queue waits behind what came back there before'.
+def test_what_comes_back_at_the_head_waits_behind_what_came_back_there_before() -> None:
+    """'*What comes back at the head* ... waits behind what came back there before, and in front'.
 
-    Requests 0 and 1 fail at 8 and 9, while 2 keeps the only free worker busy and 3 waits.
+    Two fail at 1 and come back at 3, while both workers are busy and another one waits.
     """
-    works = Work(Recorded([8.0, 9.0, 2.0, 1.0]), "work", transient=0.5)
-    policy = DeliveryPolicy(requeue="head", retry=waits(0.0))
-    raise AssertionError(works, policy)
+    handlers = {"Fail": [takes(1.0, "fail", transient=1.0)], "Long": [takes(9.0)], "Wait": [LONG]}
+    sources = [
+        client(Publish("Fail"), 0.0, 0.0, name="first"),
+        client(Publish("Long"), 0.5, 0.5, name="second"),
+        client(Publish("Wait"), 0.75, name="third"),
+    ]
+    policy = DeliveryPolicy(requeue="head", retry=waits(2.0))
+    world = grid(sources, [Service("server", workers=2, on=handlers)], Broker(delivery=policy))
+    taken = rows(simulate(world).attempts, "started_at", "worker", "name", "request")
+    assert sorted(row for row in taken if row[0] >= TEN) == [
+        (TEN, 0, "Fail", 0),
+        (TEN, 1, "Fail", 1),
+        (11.0, 0, "Wait", 2_000_000_000),
+    ]
 
 
 # -- repair, and the order of topics -----------------------------------------------------
