@@ -141,6 +141,7 @@ def _request_starts(name: str) -> Way:
     return Way(client(KNOCK, TEN, name=name))
 
 
+# From first to last, as the enumeration says.
 WAYS: dict[Rank, Callable[[str], Way]] = {
     Rank.WORK_ENDS: _work_ends,
     Rank.REPLY_ARRIVES: _reply_arrives,
@@ -182,7 +183,7 @@ def ten_o_clock(ranks: Sequence[Rank]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "pair", list(pairwise(Rank)), ids=lambda pair: f"{pair[0].name}, {pair[1].name}"
+    "pair", list(pairwise(WAYS)), ids=lambda pair: f"{pair[0].name}, {pair[1].name}"
 )
 @pytest.mark.parametrize("turned", [False, True], ids=["declared so", "declared the other way"])
 def test_what_ends_comes_before_faults_and_faults_before_what_begins(
@@ -194,7 +195,8 @@ def test_what_ends_comes_before_faults_and_faults_before_what_begins(
 
 def test_all_ranks_at_once() -> None:
     """'First by its ``Rank``': everything that there is falls on ten, declared backwards."""
-    assert ten_o_clock(list(Rank)[::-1]) == [rank.name for rank in Rank]
+    assert WAYS.keys() == set(Rank)
+    assert ten_o_clock(list(WAYS)[::-1]) == [rank.name for rank in WAYS]
 
 
 # -- request, node, attempt, sequence ----------------------------------------------------
