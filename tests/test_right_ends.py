@@ -203,7 +203,7 @@ def test_nats_as_it_comes_goes_on_for_a_minute() -> None:
 
 # -- what the description already shows is refused ----------------------------------------------
 
-TINY = 1e-9
+TINY = 1e-9  # of 700 s and more
 PERIODS: dict[str, tuple[dict[str, Any], str]] = {
     "a fault": (
         {"faults": [Slowdown("callee", 2.0, mtbf=TINY, mttr=TINY)]},
