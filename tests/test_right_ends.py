@@ -3,7 +3,9 @@
 Nothing is timed here: a test that hangs has failed.
 """
 
+import pickle
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from eda_sim import (
     Autoscale,
     Backoff,
     BadDeployment,
+    Branch,
     Broker,
     BrokerOutage,
     Call,
@@ -21,6 +24,7 @@ from eda_sim import (
     Loss,
     Outage,
     Outbox,
+    Parallel,
     Poisson,
     Publish,
     Retry,
@@ -203,7 +207,7 @@ def test_nats_as_it_comes_goes_on_for_a_minute() -> None:
 
 # -- what the description already shows is refused ----------------------------------------------
 
-TINY = 1e-9
+TINY = 1e-9  # of 700 s and more
 PERIODS: dict[str, tuple[dict[str, Any], str]] = {
     "a fault": (
         {"faults": [Slowdown("callee", 2.0, mtbf=TINY, mttr=TINY)]},
@@ -316,3 +320,73 @@ def test_a_link_that_loses_all_is_no_standstill() -> None:
     run = simulate(world(Send("Help"), [0.0], caller(), faults=[lossy], drain=50.0))
     assert len(run.incidents) == 151
     assert list(run.requests["outcome"]) == ["unfinished"]
+
+
+# -- however long and however deep --------------------------------------------------------------
+
+
+def chain(length: int) -> Scenario:
+    """One service calls itself, command after command."""
+    commands = [f"Do{n}" for n in range(length)]
+    calls = {name: [Call(then)] for name, then in pairwise(commands)}
+    last = {commands[-1]: [takes(0.0, "end it")]}
+    return world(Call("Do0"), [0.0], [Service("self", workers=length, on=calls | last)])
+
+
+def test_five_thousand_calls_in_a_row_are_a_world_like_any() -> None:
+    """Planned, performed and judged without a stack that could overflow."""
+    run = simulate(chain(5000))
+    assert list(run.requests["outcome"]) == ["ok"]
+    assert len(run.calls) == 5000
+    assert list(run.ledger()["verdict"]) == ["consistent"]
+
+
+def test_a_run_may_have_more_names_than_sixteen_bits_can_tell_apart() -> None:
+    """Forty thousand labels, each of them its own in the table."""
+    work = [takes(0.0, f"work {n}") for n in range(40_000)]
+    run = simulate(world(Call("Do"), [0.0], [Service("many", on={"Do": work})]))
+    assert list(run.effects["label"]) == sorted(step.label for step in work)
+
+
+def nested(depth: int, kind: Any) -> Any:
+    """A work inside so many steps of a kind."""
+    step = takes(0.0)
+    for _ in range(depth):
+        step = kind(step)
+    return step
+
+
+BOTH = [lambda step: Parallel([step]), lambda step: Branch(1.0, [], otherwise=[step])]
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_steps_stand_in_each_other_as_deep_as_people_can_read(kind: Any) -> None:
+    """Fifty deep is written, read, run and shown; one more is refused, and so are thousands."""
+    deepest = world(Call("Do"), [0.0], [Service("deep", on={"Do": [nested(50, kind)]})])
+    assert Scenario.from_yaml(deepest.to_yaml()) == deepest
+    assert "Work(Constant(0.0), 'work')" in repr(deepest)
+    assert pickle.loads(pickle.dumps(deepest)) == deepest
+    assert "Do" in str(deepest.to_mermaid())
+    run = simulate(deepest)
+    assert len(run.effects) == round(run.ledger()["meant"].sum())
+    with pytest.raises(InvalidInput, match="steps must be nested at most 50 deep"):
+        nested(51, kind)
+
+
+def test_a_file_that_is_nested_too_deeply_is_refused_in_one_line() -> None:
+    """Whether as YAML, as plain data, or as what an event carries."""
+    step: Any = {"kind": "work", "duration": {"kind": "constant", "value": 0.0}, "label": "end"}
+    data = world(Call("Do"), [0.0], [Service("deep", on={"Do": []})]).to_dict()
+    for depth in (51, 5000):
+        for _ in range(depth):
+            step = {"kind": "parallel", "steps": [step]}
+        data["services"][0]["on"]["Do"] = [step]
+        with pytest.raises(InvalidInput):
+            Scenario.from_dict(data)
+    with pytest.raises(InvalidInput, match="nested too deeply"):
+        Scenario.from_yaml("name: " + "[" * 2000 + "]" * 2000)
+    carried: Any = {}
+    for _ in range(10_000):
+        carried = {"inside": [carried]}
+    with pytest.raises(InvalidInput, match="must be nested at most 50 deep"):
+        Publish("Done", data=carried)

@@ -81,5 +81,5 @@ def _series(values: np.ndarray, column: Column, names: Sequence[str]) -> object:
         return values
     present = sorted(names[code] for code in np.unique(values))
     position = {name: i for i, name in enumerate(present)}
-    codes = np.array([position.get(name, -1) for name in names], dtype=np.int16)
+    codes = np.array([position.get(name, -1) for name in names], dtype=np.int32)
     return pd.Categorical.from_codes(codes[values], categories=pd.Index(present, dtype="str"))

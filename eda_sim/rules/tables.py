@@ -20,7 +20,7 @@ from eda_sim.rules.outcomes import (
 Type = Literal["id", "count", "time", "name"]
 
 # How a column of each type is kept: the codes of ``array`` and of numpy agree.
-TYPECODES: dict[Type, str] = {"id": "q", "count": "i", "time": "d", "name": "h"}
+TYPECODES: dict[Type, str] = {"id": "q", "count": "i", "time": "d", "name": "i"}
 
 
 class Column(NamedTuple):

@@ -7,7 +7,8 @@ What can be right but is hardly meant is a warning, once everything else has bee
 found right.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from operator import itemgetter
@@ -26,7 +27,7 @@ from eda_sim.scenario.faults import (
     PoisonMessages,
     ServiceFault,
 )
-from eda_sim.scenario.messages import Mention, edges, flatten, handlers_of, mentions, name_of
+from eda_sim.scenario.messages import Mention, by_message, edges, flatten, mentions, name_of
 from eda_sim.scenario.parts import Parts
 from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import Call, MessageStep, Publish, Send, Work
@@ -41,8 +42,9 @@ def check(scenario: Parts) -> None:
     said = list(mentions(scenario.traffic, scenario.services))
     _apart(scenario, said)
     _commands_and_events(said)
+    handling = by_message(scenario.services)
     for mention in said:
-        _handled_once(mention, scenario)
+        _handled_once(mention, handling)
     _broker_present(said, scenario)
     _no_cycle(scenario)
     _faults(scenario)
@@ -61,15 +63,22 @@ def check(scenario: Parts) -> None:
 
 def oddities(scenario: Parts) -> Iterator[str]:
     """Yield what can be right in a scenario but is hardly meant, a line each."""
+    ways = [
+        (type(mention.step), name_of(mention.step))
+        for mention in mentions(scenario.traffic, scenario.services)
+    ]
+    said, called = {name for _, name in ways}, {name for way, name in ways if way is Call}
     for service in scenario.services:
-        yield from _idle_workers(service, scenario)
+        names = [name for name in service.handlers if name in said]
+        if called.isdisjoint(names):
+            yield from _idle_workers(service, names, scenario)
 
 
 def _unique(room: str, names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    for name, times in Counter(names).items():
+        if times > 1:
             raise InvalidInput(
-                f"{room} must have different names, got {name!r} {names.count(name)} times: "
+                f"{room} must have different names, got {name!r} {times} times: "
                 f"rename one (name=...)"
             )
 
@@ -106,16 +115,15 @@ def _commands_and_events(said: Sequence[Mention]) -> None:
             )
 
 
-def _handled_once(mention: Mention, scenario: Parts) -> None:
+def _handled_once(mention: Mention, by_name: Mapping[str, Sequence[Service]]) -> None:
     if isinstance(mention.step, Publish):
         return
     name, (_, verb) = name_of(mention.step), _verb(mention.step)
-    handling = handlers_of(name, scenario.services)
+    handling = by_name.get(name, ())
     if not handling:
-        known = {on for service in scenario.services for on in service.handlers}
         raise InvalidInput(
             f"{name} is {verb} by {mention.sender!r} but no service handles it: "
-            f"add it to a service's on= ({nearest(name, known)})"
+            f"add it to a service's on= ({nearest(name, by_name)})"
         )
     if len(handling) > 1:
         owners = " and ".join(repr(service.name) for service in handling)
@@ -221,21 +229,16 @@ def _labels(service: Service) -> set[str]:
     return {step.label for step in steps if isinstance(step, Work)}
 
 
-def _idle_workers(service: Service, scenario: Parts) -> Iterator[str]:
+def _idle_workers(service: Service, names: Sequence[str], scenario: Parts) -> Iterator[str]:
     """Say how many workers never have anything to do, because partitions have one worker each.
 
-    Only where the ordered topics are all that comes to the service: calls, unordered deliveries
-    and what a retry topic brings again are for every worker.
+    ``names`` are the messages that come to the service, none of them called. Only where the
+    ordered topics are all that comes to the service: calls, unordered deliveries and what a retry
+    topic brings again are for every worker.
     """
-    ways = [
-        (type(mention.step), name_of(mention.step))
-        for mention in mentions(scenario.traffic, scenario.services)
-    ]
-    names = [name for name in service.handlers if name in {name for _, name in ways}]
-    called = {name for way, name in ways if way is Call}
     policies = [_policy(service.handlers[name], scenario) for name in names]
     broker = scenario.broker
-    if broker is None or not names or not called.isdisjoint(names):
+    if broker is None or not names:
         return
     if not all(policy and policy.ordered and not policy.retry_topic for policy in policies):
         return

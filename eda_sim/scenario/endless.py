@@ -1,18 +1,19 @@
 """What would never end, or only after an age, refused where the description already shows it.
 
-What happens again and again, every so many seconds, must come to an end within a run: more than a
-thousand million times is a slip of the pen, and far more is no progress at all, because floats
-cannot add so little to so much. And what is tried again for ever without waiting must not be
+What happens again and again, every so many seconds, must come to an end within a run: what always
+does may happen a thousand million times, and what does so only while something waits or is broken
+a hundred times as often. More is a slip of the pen, and far more is no progress at all, because
+floats cannot add so little to so much. And what is tried again for ever without waiting must not be
 certain to fail at once. The rest shows itself in a run, which then stops with the reason.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from eda_sim.errors import InvalidInput
 from eda_sim.scenario.delivery import Retry
 from eda_sim.scenario.distributions import Distribution
-from eda_sim.scenario.messages import Mention, handlers_of, mentions, name_of
+from eda_sim.scenario.messages import Mention, by_message, mentions, name_of
 from eda_sim.scenario.parts import Parts
 from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import AnyStep, Call, Publish, Work
@@ -27,6 +28,16 @@ from eda_sim.scenario.traffic import (
 )
 
 MOST_TIMES: Final = 10**9  # also what a request's number has digits for
+_MOST_AT_TIMES: Final = 100 * MOST_TIMES
+
+
+class _Period(NamedTuple):
+    """What happens again and again: where it is said, every so many seconds, how often at most."""
+
+    where: str
+    seconds: float
+    most: int
+    remedy: str
 
 
 def check_ends(scenario: Parts) -> None:
@@ -38,11 +49,12 @@ def check_ends(scenario: Parts) -> None:
     horizon = scenario.duration + scenario.drain
     for source in scenario.traffic:
         _few_enough(source, scenario.duration)
-    for where, seconds, remedy in _periods(scenario):
-        if seconds * MOST_TIMES < horizon:
+    for period in (*_always(scenario), *_at_times(scenario)):
+        if period.seconds * period.most < horizon:
             raise InvalidInput(
-                f"{where} must be >= {horizon / MOST_TIMES:.3g}, a {MOST_TIMES:,}th of duration "
-                f"and drain together, got {seconds}: the run would hardly get on; {remedy}"
+                f"{period.where} must be >= {horizon / period.most:.3g}, a {period.most:,}th of "
+                f"duration and drain together, got {period.seconds}: the run would hardly get on; "
+                f"{period.remedy}"
             )
     for where in _hopeless(scenario):
         raise InvalidInput(
@@ -77,32 +89,39 @@ def _expected(source: Traffic, duration: float) -> float:
             assert_never(other)
 
 
-def _periods(scenario: Parts) -> Iterator[tuple[str, float, str]]:
-    """Yield what happens again and again: where that is said, every so many seconds, the remedy."""
+def _always(scenario: Parts) -> Iterator[_Period]:
+    """Yield what goes on all the time."""
     for i, fault in enumerate(scenario.faults):
         if fault.mtbf is not None and fault.mttr is not None:
-            yield f"faults[{i}].mtbf + mttr", fault.mtbf + fault.mttr, "let it come less often"
+            seconds = fault.mtbf + fault.mttr
+            yield _Period(f"faults[{i}].mtbf + mttr", seconds, MOST_TIMES, "let it come less often")
     for service in scenario.services:
         if service.autoscale is not None:
-            where = f"services[{service.name!r}].autoscale.every"
-            yield where, service.autoscale.every, "let it look less often"
+            where, every = f"services[{service.name!r}].autoscale.every", service.autoscale.every
+            yield _Period(where, every, MOST_TIMES, "let it look less often")
+
+
+def _at_times(scenario: Parts) -> Iterator[_Period]:
+    """Yield what goes on while something waits, fails or is out of reach."""
     for mention in mentions(scenario.traffic, scenario.services):
         where, step = f"{name_of(mention.step)} of {mention.sender!r}", mention.step
         if isinstance(step, Publish) and step.outbox is not None:
-            yield f"{where}: outbox.poll", step.outbox.poll, "let the relay look less often"
+            remedy = "let the relay look less often"
+            yield _Period(f"{where}: outbox.poll", step.outbox.poll, _MOST_AT_TIMES, remedy)
         if isinstance(step, Call) and step.retry is not None:
             yield from _wait(f"{where}: retry", step.retry)
     for where, retry in _delivered(scenario):
         yield from _wait(where, retry)
     if scenario.broker is not None:
-        where = "broker.republish_after"
-        yield where, scenario.broker.republish_after, "let publishers wait longer"
+        where, seconds = "broker.republish_after", scenario.broker.republish_after
+        yield _Period(where, seconds, _MOST_AT_TIMES, "let publishers wait longer")
 
 
-def _wait(where: str, retry: Retry) -> Iterator[tuple[str, float, str]]:
+def _wait(where: str, retry: Retry) -> Iterator[_Period]:
     """Yield how long the tries of a retry without end wait, if they do."""
-    if retry.shortest_wait > 0:
-        yield f"{where}.backoff", retry.shortest_wait, "let it wait longer, or limit max_attempts"
+    seconds, remedy = retry.shortest_wait, "let it wait longer, or limit max_attempts"
+    if seconds > 0:
+        yield _Period(f"{where}.backoff", seconds, _MOST_AT_TIMES, remedy)
 
 
 def _delivered(scenario: Parts) -> Iterator[tuple[str, Retry]]:
@@ -121,8 +140,9 @@ def _path(service: Service, name: str) -> str:
 
 def _hopeless(scenario: Parts) -> Iterator[str]:
     """Yield the retries without end and without wait of what takes no time and always fails."""
+    handling = by_message(scenario.services)
     for mention in mentions(scenario.traffic, scenario.services):
-        for service in handlers_of(name_of(mention.step), scenario.services):
+        for service in handling.get(name_of(mention.step), ()):
             handler = service.handlers[name_of(mention.step)]
             retry, way_back = _retry(mention, handler, scenario)
             at_once = retry.shortest_wait == 0 and way_back.mean == 0

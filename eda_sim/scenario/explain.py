@@ -1,5 +1,6 @@
 """One line for what pydantic found: the path, the rule, the value and the remedy."""
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -114,7 +115,10 @@ def _example(location: tuple[Any, ...]) -> str:
 
 def short(value: Any, limit: int = 60) -> str:
     """Return how a value is written, or its beginning."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:  # nested so deeply that only its outside can be written
+        text = reprlib.repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

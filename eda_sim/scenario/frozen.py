@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, JsonValue
+
+MOST_NESTED: Final = 50
 
 
 class FrozenDict(dict[str, Any]):
@@ -31,13 +33,17 @@ freeze_mapping = AfterValidator(_freeze)
 freeze_sequence = AfterValidator(tuple)
 
 
-def _thawed(value: Any) -> Any:
+def _thawed(value: Any, depth: int = 0) -> Any:
     """Return plain data with lists for tuples, which is how pydantic knows it."""
+    if depth > MOST_NESTED:
+        raise ValueError(f"must be nested at most {MOST_NESTED} deep, got more: flatten it")
     if isinstance(value, float) and not isfinite(value):
         raise ValueError(f"must hold finite numbers only, got {value}")
     if isinstance(value, Mapping):
-        return {key: _thawed(item) for key, item in value.items()}
-    return [_thawed(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: _thawed(item, depth + 1) for key, item in value.items()}
+    return (
+        [_thawed(item, depth + 1) for item in value] if isinstance(value, (list, tuple)) else value
+    )
 
 
 def _frozen(value: Any) -> Any:

@@ -69,6 +69,15 @@ def handlers_of(name: str, services: Sequence[Service]) -> tuple[Service, ...]:
     return tuple(service for service in services if name in service.handlers)
 
 
+def by_message(services: Sequence[Service]) -> Mapping[str, Sequence[Service]]:
+    """Return the services that handle each message name, as declared."""
+    result: dict[str, list[Service]] = {}
+    for service in services:
+        for name in service.handlers:
+            result.setdefault(name, []).append(service)
+    return result
+
+
 def edges(services: Sequence[Service]) -> Mapping[str, set[str]]:
     """Return, for each message name, the names of the messages its handlers make."""
     result: dict[str, set[str]] = {}

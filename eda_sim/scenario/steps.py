@@ -24,7 +24,7 @@ from eda_sim.scenario.description import (
     description,
 )
 from eda_sim.scenario.distributions import Distribution
-from eda_sim.scenario.frozen import FrozenDict, PlainData, freeze_sequence
+from eda_sim.scenario.frozen import MOST_NESTED, FrozenDict, PlainData, freeze_sequence
 from eda_sim.scenario.signature import ShownAs
 
 
@@ -185,6 +185,11 @@ class Parallel:
         """Its steps."""
         return (self.steps,)
 
+    @model_validator(mode="after")
+    def _not_too_deep(self) -> "Parallel":
+        _check_depth(self)
+        return self
+
 
 @description
 class Branch:
@@ -213,12 +218,30 @@ class Branch:
         """Both ways."""
         return self.then, self.otherwise
 
+    @model_validator(mode="after")
+    def _not_too_deep(self) -> "Branch":
+        _check_depth(self)
+        return self
+
 
 Step = Annotated[
     Work | Call | Send | Publish | Parallel | Branch,
     Field(discriminator="kind"),
     ShownAs("Step"),
 ]
+
+
+def _check_depth(step: "Parallel | Branch") -> None:
+    """Refuse steps that stand so deep in each other that nobody could read them."""
+    depth, level = 0, [step.inside]
+    while level := [each.inside for ways in level for way in ways for each in way]:
+        depth += 1
+        if depth > MOST_NESTED:
+            raise ValueError(
+                f"steps must be nested at most {MOST_NESTED} deep, got more: let a service do the "
+                "inner ones on a message of their own"
+            )
+
 
 AnyStep = Work | Call | Send | Publish | Parallel | Branch
 MessageStep = Call | Send | Publish

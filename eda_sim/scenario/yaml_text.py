@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from eda_sim.errors import InvalidInput
+
 _BOOL = "tag:yaml.org,2002:bool"
 _TRUE_FALSE = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 
@@ -32,12 +34,15 @@ class _Dumper(yaml.SafeDumper):
 
 
 def load(text: str) -> Any:
-    """Read YAML text; raises ``yaml.YAMLError``.
+    """Read YAML text; raises ``yaml.YAMLError``, or ``InvalidInput`` where it is nested too deeply.
 
     >>> load("on: [yes, true]")
     {'on': ['yes', True]}
     """
-    return yaml.load(text, Loader=_Loader)
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise InvalidInput("must be YAML that can be read, but it is nested too deeply") from None
 
 
 def dump(data: Any) -> str:
