@@ -94,9 +94,7 @@ def ends(run: Run) -> list[tuple[str, float, int]]:
     return rows(run.deliveries, "outcome", "ended_at", "attempts")
 
 
-def same_tables(
-    one: Run, other: Run, but: Sequence[str] = (), without: Sequence[str] = ()
-) -> bool:
+def same_tables(one: Run, other: Run, but: Sequence[str] = (), without: Sequence[str] = ()) -> bool:
     """Say whether two runs wrote down the same, digit for digit.
 
     ``but`` are columns and ``without`` tables that are not looked at.

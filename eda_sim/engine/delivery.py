@@ -47,6 +47,7 @@ class Delivery:
         "state",
         "terms",
         "tries",
+        "used",
         "waiting",
     )
 
@@ -58,7 +59,8 @@ class Delivery:
         self.message = message
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
-        self.forgiven = 0  # attempts that a redrive has made forgotten
+        self.used = 0  # how many of its policy's tries are used up
+        self.forgiven = 0  # how many were, before a redrive
         self.redelivered = 0  # 1 once the broker has delivered it before
         self.sent_at = terms.clock.now
         self.waiting: DeliveryAttempt | None = None
@@ -133,7 +135,7 @@ class Delivery:
             else:
                 self._acknowledged_late(handled_at)
         elif attempt.attempt == self.attempts and self.state is HANDLING:
-            if outcome is Outcome.FAILED and self._may_repeat(attempt):
+            if self._use_up_a_try() and outcome is Outcome.FAILED:
                 self.state = self.state["failed"]
                 if self.lane is not None and self.terms.retry_topic:
                     self._leave_lane()
@@ -146,6 +148,9 @@ class Delivery:
         is_current = attempt.attempt == self.attempts and self.state is HANDLING
         terms = self.terms
         if not is_current or terms.ack_timeout is not None:
+            return
+        if not self._outlives_a_crash():
+            self._end(terms.given_up, terms.clock.now)
             return
         self.state = self.state["acknowledgement lost"]
         if attempt.started_at < terms.clock.now:
@@ -164,11 +169,17 @@ class Delivery:
         """Return where it comes back that nobody has answered: at the head, or where it was."""
         return None if self.terms.at_the_head else attempt.queued_at
 
-    def given_back(self, attempt: "DeliveryAttempt") -> None:
+    def given_back(self, attempt: "DeliveryAttempt", by_crash: bool) -> None:
         """The instance that held it is gone, and had not begun with it."""
-        assert self.terms.line is not None
+        terms = self.terms
+        assert terms.line is not None
         self.redelivered = 1
-        self.terms.line.take_back(attempt, self._place(attempt))
+        if not by_crash or self._outlives_a_crash():
+            terms.line.take_back(attempt, self._place(attempt))
+        else:
+            terms.line.withdraw(attempt)
+            self.waiting = None
+            self._end(terms.given_up, terms.clock.now)
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
         """The instance died: the broker sees the connection break, or waits for its timeout."""
@@ -180,8 +191,11 @@ class Delivery:
             heard(attempt, NEVER)
         else:
             heard(attempt, terms.clock.now)
-            self.state = self.state["crashed"]
-            self._redeliver(attempt)
+            if self._outlives_a_crash():
+                self.state = self.state["crashed"]
+                self._redeliver(attempt)
+            else:
+                self._end(terms.given_up, terms.clock.now)
 
     def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement timeout of an attempt is over."""
@@ -189,7 +203,7 @@ class Delivery:
             return
         terms = self.terms
         self.incident("acknowledgement_timed_out", attempt.attempt)
-        if self._may_repeat(attempt):
+        if self._use_up_a_try():
             self.state = self.state["acknowledgement timed out"]
             self._redeliver(attempt)
         else:
@@ -203,8 +217,14 @@ class Delivery:
                 self.waiting = None
             self._end("acknowledged late", at)
 
-    def _may_repeat(self, attempt: "DeliveryAttempt") -> bool:
-        return self.terms.retry.allows(attempt.attempt - self.forgiven)
+    def _use_up_a_try(self) -> bool:
+        """One more is used up; say whether there may be another."""
+        self.used += 1
+        return self.terms.retry.allows(self.used)
+
+    def _outlives_a_crash(self) -> bool:
+        """Say whether there may be another try after a crash, which may count as one or not."""
+        return not self.terms.counts_crashes or self._use_up_a_try()
 
     # -- trying again -------------------------------------------------------------
 
@@ -212,7 +232,7 @@ class Delivery:
         terms, request = self.terms, self.request
         seconds = wait(
             terms.retry.backoff,
-            attempt.attempt - self.forgiven,
+            self.used,
             lambda n: terms.jitter(request.number, fold(self.tries, self.forgiven + n)),
         )
         terms.clock.travel(seconds, terms.due + request.turn, attempt.attempt, self._again)
@@ -263,12 +283,12 @@ class Delivery:
         return self.terms.message_name
 
     def redrive(self) -> None:
-        """It leaves the dead-letter queue for its queue's tail; attempts count anew."""
+        """It leaves the dead-letter queue for its queue's tail; tries count anew."""
         self.incident("redriven")
         self.state = self.state["redriven"]
         self._row[_ENDED_AT] = NEVER
-        self.forgiven = self.attempts
-        self.redelivered = 0
+        self.forgiven += self.used
+        self.used = self.redelivered = 0
         if self.lane is not None:
             self.lane.join(self)
         self.queue.arrive(self._next_attempt())
@@ -349,6 +369,6 @@ class DeliveryAttempt(Job):
             line.release(self)
         self.delivery.crashed(self)
 
-    def given_back(self) -> None:
+    def given_back(self, by_crash: bool) -> None:
         """The instance that held it is gone, and had not begun with it."""
-        self.delivery.given_back(self)
+        self.delivery.given_back(self, by_crash)

@@ -83,7 +83,7 @@ class Job:
         """The instance that handled it has died."""
         raise NotImplementedError
 
-    def given_back(self) -> None:
+    def given_back(self, by_crash: bool) -> None:
         """The instance that held it is gone, and had not begun with it."""
         raise NotImplementedError
 
