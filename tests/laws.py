@@ -215,6 +215,13 @@ def causes_precede_effects(facts: Facts) -> None:
             assert not attempt.ended_at < begun
 
 
+@law
+def nobody_is_busier_than_always(facts: Facts) -> None:
+    """Utilisation is a fraction, whoever comes, goes, dies or finishes what he does."""
+    utilisation = facts.run.services()["utilisation"]
+    assert utilisation.between(0, 1 + NANOSECOND).all()
+
+
 # -- what is done, and how often ---------------------------------------------------------------
 
 
