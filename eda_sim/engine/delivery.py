@@ -312,7 +312,6 @@ class DeliveryAttempt(Job):
 
     __slots__ = (
         "_handled_at",
-        "at_the_head",
         "delivery",
         "needs_acknowledgement",
         "redelivered",

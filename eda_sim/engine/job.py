@@ -40,6 +40,7 @@ class Job:
     """One message for one handler, while it waits and while it is handled."""
 
     __slots__ = (
+        "at_the_head",
         "attempt",
         "handling",
         "message",
@@ -51,7 +52,6 @@ class Job:
     )
 
     is_call = False
-    at_the_head = False  # whether it has come back to the head of its queue
     redelivered = 0  # 1 where the broker has delivered it before
     needs_acknowledgement = False
     deadline: float | None = None  # when nobody waits for it any more, if that is known
@@ -66,6 +66,7 @@ class Job:
         self.attempt = attempt
         self.sent_at = 0.0
         self.queued_at = 0.0
+        self.at_the_head = False  # whether it has come back to the head of its queue
         self.row: Row = []  # of the attempts table
 
     def dispatched(self) -> None:

@@ -34,9 +34,9 @@ def _busy_by_instance(record: Record, service: Service) -> dict[int, StepFunctio
     """Return how many workers of each instance were busy, by its number."""
     attempts = record.attempts[record.attempts["service"] == service.name]
     taken = attempts[attempts["started_at"].notna()]
-    return {
-        int(number): StepFunction.of_intervals(
-            f"busy in instance {number}", mine["started_at"].to_numpy(), mine["ended_at"].to_numpy()
-        )
-        for number, mine in taken.groupby("instance")
-    }
+    found = {}
+    for number in range(service.most_instances):
+        mine = taken[taken["instance"] == number]
+        begins, ends = mine["started_at"].to_numpy(), mine["ended_at"].to_numpy()
+        found[number] = StepFunction.of_intervals(f"busy in instance {number}", begins, ends)
+    return found
