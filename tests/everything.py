@@ -103,7 +103,7 @@ how_they_wait = st.sampled_from(
 def policy(guarantee: str, retry: Retry, waits: dict[str, Any], **others: Any) -> DeliveryPolicy:
     """Make a policy without contradictions."""
     if guarantee == "at_most_once":
-        others |= {"idempotent": False, "ack_timeout": None}
+        others |= {"idempotent": False, "ack_timeout": None, "counts_crashes": False}
     if retry.max_attempts is None:
         others |= {"dead_letter": True}
     return DeliveryPolicy(retry=retry, guarantee=guarantee, **waits, **others)  # type: ignore[arg-type]
@@ -118,6 +118,7 @@ policies = build(
     requeue=st.sampled_from(["tail", "head"]),
     idempotent=st.sampled_from([False, False, True]) | deduplications,
     ack_timeout=rarely(ticks(1, 6)),
+    counts_crashes=st.booleans(),
 )
 
 # -- steps -------------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ def at_least_once_with_dead_letters_loses_nothing(facts: Facts) -> None:
             "failed_permanently" not in each.outcomes
         ):
             assert rules.retry.max_attempts is not None
-            assert len(each.taken) >= rules.retry.max_attempts
+            assert len(each.taken) + each.returned >= rules.retry.max_attempts
 
 
 @law
@@ -213,6 +213,13 @@ def causes_precede_effects(facts: Facts) -> None:
             begun = attempt.ended_at if isnan(attempt.started_at) else attempt.started_at
             assert not begun < attempt.queued_at
             assert not attempt.ended_at < begun
+
+
+@law
+def nobody_is_busier_than_always(facts: Facts) -> None:
+    """Utilisation is a fraction, whoever comes, goes, dies or finishes what he does."""
+    utilisation = facts.run.services()["utilisation"]
+    assert utilisation.between(0, 1 + NANOSECOND).all()
 
 
 # -- what is done, and how often ---------------------------------------------------------------

@@ -174,8 +174,13 @@ def direct(run: Run, metric: str, subject: str | None, window: float, t: float) 
         for s in services:
             at = [-np.inf, *known[s.name]["at"], np.inf]
             instances = [s.instances, *known[s.name]["instances"]]
+            here = taken[taken["service"] == s.name]
             for n, (begin, end) in zip(instances, pairwise(at), strict=True):
-                capacity += s.workers * n * max(0.0, min(end, t) - max(begin, t - window))
+                low, high = max(begin, t - window), min(end, t)
+                capacity += s.workers * n * max(0.0, high - low)
+                # Whoever is not wanted any more and finishes what he does; he has one worker.
+                last = here[here["instance"] >= n]
+                capacity += overlap(last["started_at"], last["ended_at"], low, high)
         return overlap(taken["started_at"], taken["ended_at"], t - window, t) / capacity
     if metric == "throughput":
         ok = (requests if subject is None else attempts).query("outcome == 'ok'")

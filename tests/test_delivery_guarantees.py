@@ -5,6 +5,8 @@ matters. So an attempt has two parts: before its effect, and between the effect 
 moment at which the broker knows of it. What a crash does depends on the part it hits.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,8 +17,10 @@ from eda_sim import (
     Constant,
     Exponential,
     Handler,
+    NetworkPartition,
     Outage,
     Poisson,
+    Redrive,
     Retry,
     Send,
     Service,
@@ -25,7 +29,7 @@ from eda_sim import (
     simulate,
 )
 from eda_sim.scenario.delivery import Deduplication, DeliveryPolicy
-from eda_sim.scenario.faults import Fault
+from eda_sim.scenario.faults import BROKER, Fault
 from eda_sim.units import ms
 from tests.brokered import (
     HALF,
@@ -460,6 +464,60 @@ def test_crashes_one_after_the_other_keep_the_order_of_the_queue() -> None:
         (1, 1, 1.0),
         (2, 0, 2.0),
     ]
+
+
+# -- what a crash counts ---------------------------------------------------------------------
+
+
+def crashing(**others: Any) -> DeliveryPolicy:
+    """Two tries, a second apart at first and then longer."""
+    return DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(1.0, factor=4.0)), **others)
+
+
+@pytest.mark.parametrize(
+    ("counts", "end"),
+    [(False, ("handled", 4.0, 3)), (True, ("dead_lettered", 2.0, 2))],
+)
+def test_a_crash_uses_up_a_try_where_the_policy_says_so(
+    counts: bool, end: tuple[str, float, int]
+) -> None:
+    """Dead at 0.5, begun again at 1, failed at 2: the first failure of all, or the last of two.
+
+    As the first it waits for a second, not for four.
+    """
+    seed = seed_where({0: [False, True, False]}, requests=1)
+    work, policy = takes(1.0, transient=HALF), crashing(counts_crashes=counts)
+    faults = [Outage("worker", at=0.5, lasts=0.5)]
+    assert ends(simulate(world([0], work, policy, faults=faults), seed)) == [end]
+
+
+@pytest.mark.parametrize("dead_letter", [True, False])
+def test_a_crash_that_counts_can_end_a_delivery(dead_letter: bool) -> None:
+    """Two tries, both die: given up with the second, and its place is another's."""
+    policy = crashing(counts_crashes=True, dead_letter=dead_letter)
+    faults = [Outage("worker", at=at, lasts=0.5) for at in (0.5, 1.5)]
+    run = simulate(world([0, 0], takes(1.0), policy, faults=faults))
+    given_up = "dead_lettered" if dead_letter else "lost"
+    assert ends(run) == [(given_up, 1.5, 2), ("handled", 3.0, 1)]
+
+
+def test_a_connection_that_breaks_counts_like_a_crash() -> None:
+    """The work is done at 1 and cannot be acknowledged, twice: it is given up, with its effects."""
+    policy = crashing(counts_crashes=True)
+    faults = [NetworkPartition(["worker"], [BROKER], at=at, lasts=0.5) for at in (0.75, 2.0)]
+    run = simulate(world([0], takes(1.0), policy, faults=faults))
+    assert ends(run) == [("dead_lettered", 2.25, 2)]
+    assert effects(run) == [(0, 1.0), (0, 2.25)]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_redriven_message_has_all_its_tries_again(ordered: bool) -> None:
+    """Two crashes and it is dead; redriven, it dies once more and is handled."""
+    policy = crashing(counts_crashes=True, ordered=ordered)
+    faults = [Outage("worker", at=at, lasts=0.5) for at in (0.5, 1.5, 10.5)]
+    settings = {"redrives": [Redrive("worker", at=10.0)], "broker": {"rebalance": 0.0}}
+    run = simulate(world([0], takes(1.0), policy, faults=faults, **settings))
+    assert ends(run) == [("handled", 12.0, 4)]
 
 
 # -- policies that are off -----------------------------------------------------------------

@@ -61,7 +61,7 @@ how_they_wait = st.sampled_from(
 def policy(guarantee: str, waits: dict[str, object], **others: object) -> DeliveryPolicy:
     """A policy without contradictions: at most once knows neither duplicates nor timeouts."""
     if guarantee == "at_most_once":
-        others = {**others, "idempotent": False, "ack_timeout": None}
+        others = {**others, "idempotent": False, "ack_timeout": None, "counts_crashes": False}
     return DeliveryPolicy(guarantee=guarantee, **waits, **others)  # type: ignore[arg-type]
 
 
@@ -74,6 +74,7 @@ policies = build(
     dead_letter=st.booleans(),
     idempotent=st.booleans() | deduplications,
     ack_timeout=maybe(times(5, 100)),
+    counts_crashes=st.booleans(),
 )
 
 
@@ -145,6 +146,7 @@ class Told(NamedTuple):
     rules: DeliveryPolicy
     handler: Handler
     name: str
+    returned: int  # how often an instance died that only held it
 
     @property
     def taken(self) -> list[Any]:
@@ -155,6 +157,12 @@ class Told(NamedTuple):
     def outcomes(self) -> list[str]:
         """How the attempts ended."""
         return [attempt.outcome for attempt in self.attempts]
+
+    @property
+    def used(self) -> int:
+        """How many of its tries are used up, where no acknowledgement is lost or timed."""
+        crashed = self.outcomes.count("crashed") + self.returned
+        return self.outcomes.count("failed") + (crashed if self.rules.counts_crashes else 0)
 
 
 def policy_of(scenario: Scenario, service: str, name: str) -> DeliveryPolicy:
@@ -170,6 +178,8 @@ def told(run: Run) -> list[Told]:
     for attempt in attempts.sort_values("attempt").itertuples():
         tried.setdefault((attempt.message, attempt.service), []).append(attempt)
     names = dict(zip(run.messages["message"], run.messages["name"], strict=True))
+    died = run.incidents[(run.incidents["what"] == "returned") & (run.incidents["fault"] >= 0)]
+    returned = Counter(zip(died["message"], died["service"], strict=True))
     found = []
     for row in run.deliveries.itertuples():
         name, service = names[row.message], row.subscriber
@@ -177,7 +187,8 @@ def told(run: Run) -> list[Told]:
             policy_of(run.scenario, service, name),
             run.scenario.service(service).handlers[name],
         )
-        found.append(Told(row, tried.pop((row.message, service), []), rules, handler, name))
+        mine = tried.pop((row.message, service), [])
+        found.append(Told(row, mine, rules, handler, name, returned[row.message, service]))
     assert not tried  # no attempt without its delivery
     return found
 
@@ -249,8 +260,8 @@ def at_most_once_tries_once(run: Run, all_told: list[Told]) -> None:
 def at_least_once_loses_nothing(run: Run, all_told: list[Told]) -> None:
     """Given up is only what failed for good or has used its attempts, and kept if there is a DLQ.
 
-    With an acknowledgement timeout every attempt counts; otherwise those that crashed do not end
-    anything, however many there are.
+    With an acknowledgement timeout every attempt counts; otherwise those that crashed count if the
+    policy says so, and else do not end anything, however many there are.
     """
     for each in all_told:
         rules, outcome = each.rules, each.row.outcome
@@ -259,8 +270,8 @@ def at_least_once_loses_nothing(run: Run, all_told: list[Told]) -> None:
         if outcome in ("dead_lettered", "lost"):
             assert outcome == ("dead_lettered" if rules.dead_letter else "lost")
             if "failed_permanently" not in each.outcomes:
-                assert len(each.taken) >= rules.retry.max_attempts
-                assert rules.ack_timeout is not None or each.outcomes[-1] == "failed"
+                assert len(each.taken) + each.returned >= rules.retry.max_attempts
+                assert rules.ack_timeout is not None or each.used == rules.retry.max_attempts
         if outcome == "handled":
             assert "ok" in each.outcomes
         elif rules.ack_timeout is None:
@@ -278,10 +289,10 @@ def attempts_end_as_their_policy_allows(run: Run, all_told: list[Told]) -> None:
         if each.rules.ack_timeout is not None:
             continue
         assert set(each.outcomes[:-1]) <= {"failed", "crashed"}
-        assert each.outcomes[-1:] != ["withdrawn"]
+        assert each.outcomes[-1:] != ["withdrawn"] or each.rules.counts_crashes
         for one, next_ in pairwise(each.attempts):
             assert next_.queued_at >= end_of(one)
-        assert each.outcomes.count("failed") <= each.rules.retry.max_attempts
+        assert each.used <= each.rules.retry.max_attempts
 
 
 @law

@@ -200,19 +200,49 @@ def test_what_comes_back_unbegun_leaves_a_trace() -> None:
     assert set(returned["service"]) == {"worker"}
 
 
-def test_what_an_unwanted_instance_held_comes_back_by_no_fault() -> None:
-    """Two instances from 2 s on, one from 4: what the second holds then goes to the first."""
-    held = Service(
+def one_of_two_is_not_wanted(of: DeliveryPolicy) -> Scenario:
+    """Two instances, one from 4 s on; the second is at work until 9 and holds message 3."""
+    scaled = Service(
         "worker",
         instances=2,
         autoscale=Autoscale(most=2, target=100.0, by="backlog", every=4.0),
-        on={"Placed": Handler([takes([1.0, 9.0, 9.0, 1.0])], delivery=policy(2))},
+        on={"Placed": Handler([takes([1.0, 9.0, 9.0, 1.0])], delivery=of)},
     )
-    scenario = world([0] * 4, takes(1.0)).replace(services=[held])
-    run = simulate(scenario)
+    return world([0] * 4, takes(1.0)).replace(services=[scaled])
+
+
+def test_what_an_unwanted_instance_held_comes_back_by_no_fault() -> None:
+    """At 4 the second instance gives back what it holds."""
+    run = simulate(one_of_two_is_not_wanted(policy(2)))
     returned = run.incidents[run.incidents["what"] == "returned"]
     assert rows(returned, "request", "fault", "at") == [(3, -1, 4.0)]
     assert run.attempts.set_index("request")["redelivered"].tolist() == [0, 0, 0, 1]
+
+
+def test_what_was_only_held_counts_as_crashed_where_crashes_count() -> None:
+    """One try each; instance 0 dies with 0 at work and 2 held: both are given up at once.
+
+    Until somebody has held it, a message has lost nothing: 4 and 5 are handled.
+    """
+    policy_ = policy(2, retry=retry(1), counts_crashes=True)
+    run = simulate(world([0] * 6, takes(1.0), policy_, instances=2, faults=dies(0.5)))
+    assert ends(run) == [
+        ("dead_lettered", 0.5, 1),
+        ("handled", 1.0, 1),
+        ("dead_lettered", 0.5, 0),
+        ("handled", 2.0, 1),
+        ("handled", 3.0, 1),
+        ("handled", 4.0, 1),
+    ]
+    (held,) = run.attempts[run.attempts["request"] == 2].itertuples()
+    assert (held.outcome, held.ended_at, held.instance) == ("withdrawn", 0.5, -1)
+
+
+def test_what_an_unwanted_instance_gives_back_has_not_crashed() -> None:
+    """Whatever crashes count: nobody has died."""
+    policy_ = policy(2, retry=retry(1), counts_crashes=True)
+    run = simulate(one_of_two_is_not_wanted(policy_))
+    assert {outcome for outcome, _, _ in ends(run)} == {"handled"}
 
 
 def test_a_redriven_message_is_not_redelivered() -> None:

@@ -99,6 +99,13 @@ def test_mm1_utilisation_and_number_in_system(mm1: list[list[float]]) -> None:
     agrees(mm1[4], 4.0, 0.10)
 
 
+def test_an_overloaded_mm1_has_the_throughput_of_its_server() -> None:
+    """Twice as many come as can be served, 100 a second: whatever is left for the drain."""
+    scenario = queue(200, Exponential(0.010), requests=10_000, warmup=5)
+    (served,) = replicated(scenario, 8, lambda run: run.summary()["throughput"])
+    agrees(served, 100.0, 0.03)
+
+
 @pytest.mark.parametrize(
     ("rate", "response", "waiting", "share"),
     [(100, 0.034286, 0.642857, 0.08), (120, 0.078947, 0.852632, 0.25)],

@@ -9,6 +9,8 @@ import pytest
 from scipy import stats
 
 from eda_sim import (
+    Alert,
+    Autoscale,
     Backoff,
     Branch,
     Call,
@@ -165,6 +167,38 @@ def test_the_summary_leaves_out_the_warm_up_and_all_that_it_caused(by_hand: Run)
     assert everybody["delivery_lag_mean"] == pytest.approx((2 + 2 + 3) / 3)
 
 
+def test_each_subscriber_has_its_own_delivery_lag(by_hand: Run) -> None:
+    """The mails come after 2 and 3 s; the books handle nothing, and nobody publishes to orders."""
+    lags = by_hand.services()[[f"delivery_lag_{each}" for each in ("mean", "p50", "p95", "p99")]]
+    assert lags.loc["mail"].tolist() == pytest.approx([2.5, 2.5, 2.95, 2.99])
+    assert lags.loc[["books", "orders"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 5.0])
+def test_an_overloaded_server_answers_as_much_as_it_can(warmup: float) -> None:
+    """Three calls a second, one of them answered: what the drain answers is no throughput.
+
+    The first answer comes after 1 s, of what began in the warm-up nine in the ten seconds.
+    """
+    calls = [n / 3 for n in range(30)]
+    run = simulate(world(Call("M0"), calls, {"a": [takes(1)]}, duration=10.0, warmup=warmup))
+    assert (run.requests["outcome"] == "ok").all()
+    assert run.summary()["throughput"] == (9 / 10 if warmup == 0 else 1.0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_instance_that_finishes_what_it_does_counts_until_it_is_gone(workers: int) -> None:
+    """Two instances, busy for 9 s; from 4 s on only one is wanted, and the other finishes."""
+    scale = Autoscale(most=2, target=100.0, by="backlog", every=4.0)
+    service = Service("a", instances=2, workers=workers, autoscale=scale, on={"M0": [takes(9)]})
+    run = simulate(world(Call("M0"), [0] * 2 * workers, [service], duration=10.0))
+    found = run.services().loc["a"]
+    assert found["instances"] == pytest.approx((2 * 4 + 6) / 10)
+    assert found["utilisation"] == pytest.approx(2 * 9 / (10 + 9))
+    late = Alert("utilisation > 1.0", window=2.0)
+    assert run.alerts(late).empty
+
+
 def test_a_warm_up_begins_at_its_instant() -> None:
     """A request that starts at the very end of the warm-up counts."""
     run = simulate(world(Call("M0"), [1.75, 2.0, 2.25], {"a": [takes(1)]}, warmup=2.0))
@@ -250,6 +284,7 @@ def test_services_are_measured_between_warm_up_and_the_end_of_traffic(two_worker
     """7.5 s of work by two workers in 8 s, downtime included; one waited 1 s of them."""
     found = two_workers.services().loc["a"]
     assert found["utilisation"] == 7.5 / 16
+    assert math.isnan(found["delivery_lag_mean"])  # calls are not delivered
     assert found["queue_mean"] == 1 / 8
     assert found["queue_max"] == 1
     assert found["wait_mean"] == 0.25

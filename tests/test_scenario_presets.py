@@ -54,6 +54,7 @@ def rabbit(**changes: Any) -> Broker:
         "retry": Retry(max_attempts=21, backoff=AGAIN_AT_ONCE),
         "dead_letter": False,
         "requeue": "head",
+        "counts_crashes": True,
         "prefetch": ENDLESS,
     }
     own = {"when_unreachable": "lose"} | {k: v for k, v in changes.items() if k not in DELIVERY}
@@ -123,12 +124,16 @@ BUILT: list[tuple[str, dict[str, Any], Broker]] = [
     (
         "rabbitmq",
         {"requeue": False},
-        rabbit(retry=Retry(max_attempts=1, backoff=AGAIN_AT_ONCE)),
+        rabbit(retry=Retry(max_attempts=1, backoff=AGAIN_AT_ONCE), counts_crashes=False),
     ),
     (
         "rabbitmq",
         {"requeue": False, "x-dead-letter-exchange": "dlx"},
-        rabbit(retry=Retry(max_attempts=1, backoff=AGAIN_AT_ONCE), dead_letter=True),
+        rabbit(
+            retry=Retry(max_attempts=1, backoff=AGAIN_AT_ONCE),
+            dead_letter=True,
+            counts_crashes=False,
+        ),
     ),
     ("rabbitmq", {"x-dead-letter-exchange": "dlx"}, rabbit(dead_letter=True)),
     ("rabbitmq", {"x-dead-letter-exchange": ""}, rabbit(dead_letter=True)),
@@ -137,17 +142,17 @@ BUILT: list[tuple[str, dict[str, Any], Broker]] = [
     (
         "rabbitmq",
         {"x-delivery-limit": -1, "x-dead-letter-exchange": "dlx"},
-        rabbit(retry=every(0.0), dead_letter=True, requeue="tail"),
+        rabbit(retry=every(0.0), dead_letter=True, requeue="tail", counts_crashes=False),
     ),
     (
         "rabbitmq",
         {"x-queue-type": "classic", "x-dead-letter-exchange": "dlx"},
-        rabbit(retry=every(0.0), dead_letter=True),
+        rabbit(retry=every(0.0), dead_letter=True, counts_crashes=False),
     ),
     (
         "rabbitmq",
         {"x-queue-type": "classic", "requeue": False},
-        rabbit(retry=every(0.0, 1)),
+        rabbit(retry=every(0.0, 1), counts_crashes=False),
     ),
     (
         "rabbitmq",
@@ -701,6 +706,41 @@ def test_a_crashed_consumers_message_comes_again(broker: Broker, again_at: float
     crashed = run(broker, [0.0], takes(5.0), **CRASH)
     assert handling(crashed) == [(0, 0.0), (0, again_at)]
     assert effects(crashed) == [(0, again_at + 5.0)]
+
+
+@pytest.mark.parametrize(
+    ("broker", "crashes", "end"),
+    [
+        # Two receipts, each of which dies at half of its second of work.
+        (Broker.rabbitmq({"x-delivery-limit": 1}), (0.5, 1.5), ("lost", 1.5, 2)),
+        (
+            Broker.rabbitmq({"x-delivery-limit": 1, "x-dead-letter-exchange": "dlx"}),
+            (0.5, 1.5),
+            ("dead_lettered", 1.5, 2),
+        ),
+        (Broker.sqs(VisibilityTimeout=2, maxReceiveCount=2), (0.5, 2.5), ("dead_lettered", 4.0, 2)),
+        (Broker.nats(AckWait="2s", MaxDeliver=2), (0.5, 2.5), ("dead_lettered", 4.0, 2)),
+        # One more would have been allowed.
+        (Broker.rabbitmq({"x-delivery-limit": 2}), (0.5, 1.5), ("handled", 2.75, 3)),
+        (Broker.sqs(VisibilityTimeout=2, maxReceiveCount=3), (0.5, 2.5), ("handled", 5.0, 3)),
+        (Broker.nats(AckWait="2s", MaxDeliver=3), (0.5, 2.5), ("handled", 5.0, 3)),
+        # These know no limit, or one that counts rejections only.
+        (
+            Broker.rabbitmq({"x-queue-type": "classic", "x-dead-letter-exchange": "dlx"}),
+            (0.5, 1.5),
+            ("handled", 2.75, 3),
+        ),
+        (Broker.rabbitmq(requeue=False), (0.5, 1.5), ("handled", 2.75, 3)),
+        (Broker.kafka({"session.timeout.ms": 1000}), (0.5, 2.25), ("handled", 4.25, 3)),
+        (Broker.redis_streams({"min-idle-time": 2000}), (0.5, 2.5), ("handled", 5.0, 3)),
+    ],
+)
+def test_a_crash_counts_where_the_product_counts_it(
+    broker: Broker, crashes: tuple[float, float], end: tuple[str, float, int]
+) -> None:
+    """A message whose first two attempts die: given up where both count, otherwise handled."""
+    faults = [Outage("worker", at=at, lasts=0.25) for at in crashes]
+    assert ends(run(broker, [0.0], takes(1.0), faults=faults)) == [end]
 
 
 def test_a_partition_stands_still_until_the_session_has_timed_out() -> None:

@@ -50,6 +50,7 @@ class Delivery:
         "state",
         "terms",
         "tries",
+        "used",
         "waiting",
     )
 
@@ -61,7 +62,8 @@ class Delivery:
         self.message = message
         self.tries = tries  # of the attempts that led to the publication
         self.attempts = 0
-        self.forgiven = 0  # attempts that a redrive has made forgotten
+        self.used = 0  # how many of its policy's tries are used up
+        self.forgiven = 0  # how many were, before a redrive
         self.redelivered = 0  # 1 once the broker has delivered it before
         self.sent_at = terms.clock._now
         self.waiting: DeliveryAttempt | None = None
@@ -112,7 +114,7 @@ class Delivery:
             else:
                 self._acknowledged_late(handled_at)
         elif attempt.attempt == self.attempts and self.state is HANDLING:
-            if outcome is FAILED and self._may_repeat(attempt):
+            if self._use_up_a_try() and outcome is FAILED:
                 self.state = self.state["failed"]
                 if self.lane is not None and self.terms.retry_topic:
                     self._leave_lane()
@@ -127,6 +129,9 @@ class Delivery:
         is_current = attempt.attempt == self.attempts and self.state is HANDLING
         terms = self.terms
         if not is_current or terms.ack_timeout is not None:
+            return
+        if not self._outlives_a_crash():
+            self._end(terms.given_up, terms.clock._now)
             return
         self.state = self.state["acknowledgement lost"]
         if attempt.started_at < terms.clock._now:
@@ -145,11 +150,17 @@ class Delivery:
         """Return where it comes back that nobody has answered: at the head, or where it was."""
         return None if self.terms.at_the_head else attempt.queued_at
 
-    def given_back(self, attempt: "DeliveryAttempt") -> None:
+    def given_back(self, attempt: "DeliveryAttempt", by_crash: bool) -> None:
         """The instance that held it is gone, and had not begun with it."""
-        assert self.terms.line is not None
+        terms = self.terms
+        assert terms.line is not None
         self.redelivered = 1
-        self.terms.line.take_back(attempt, self._place(attempt))
+        if not by_crash or self._outlives_a_crash():
+            terms.line.take_back(attempt, self._place(attempt))
+        else:
+            terms.line.withdraw(attempt)
+            self.waiting = None
+            self._end(terms.given_up, terms.clock._now)
 
     def crashed(self, attempt: "DeliveryAttempt") -> None:
         """The instance died: the broker sees the connection break, or waits for its timeout."""
@@ -161,8 +172,11 @@ class Delivery:
             heard(attempt, NEVER)
         else:
             heard(attempt, terms.clock._now)
-            self.state = self.state["crashed"]
-            self._redeliver(attempt)
+            if self._outlives_a_crash():
+                self.state = self.state["crashed"]
+                self._redeliver(attempt)
+            else:
+                self._end(terms.given_up, terms.clock._now)
 
     def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
         """The acknowledgement timeout of an attempt is over."""
@@ -170,7 +184,7 @@ class Delivery:
             return
         terms = self.terms
         self.incident("acknowledgement_timed_out", attempt.attempt)
-        if self._may_repeat(attempt):
+        if self._use_up_a_try():
             self.state = self.state["acknowledgement timed out"]
             self._redeliver(attempt)
         else:
@@ -184,8 +198,14 @@ class Delivery:
                 self.waiting = None
             self._end("acknowledged late", at)
 
-    def _may_repeat(self, attempt: "DeliveryAttempt") -> bool:
-        return self.terms.retry.allows(attempt.attempt - self.forgiven)
+    def _use_up_a_try(self) -> bool:
+        """One more is used up; say whether there may be another."""
+        self.used += 1
+        return self.terms.retry.allows(self.used)
+
+    def _outlives_a_crash(self) -> bool:
+        """Say whether there may be another try after a crash, which may count as one or not."""
+        return not self.terms.counts_crashes or self._use_up_a_try()
 
     # -- trying again -------------------------------------------------------------
 
@@ -193,7 +213,7 @@ class Delivery:
         terms, request = self.terms, self.request
         seconds = wait(
             terms.retry.backoff,
-            attempt.attempt - self.forgiven,
+            self.used,
             lambda n: terms.jitter(request.number, self.fold(self.tries, self.forgiven + n)),
         )
         terms.clock.travel(seconds, terms.due + request.turn, attempt.attempt, self._again)
@@ -244,12 +264,12 @@ class Delivery:
         return self.terms.message_name
 
     def redrive(self) -> None:
-        """It leaves the dead-letter queue for its queue's tail; attempts count anew."""
+        """It leaves the dead-letter queue for its queue's tail; tries count anew."""
         self.incident("redriven")
         self.state = self.state["redriven"]
         self.row[_ENDED_AT] = NEVER
-        self.forgiven = self.attempts
-        self.redelivered = 0
+        self.forgiven += self.used
+        self.used = self.redelivered = 0
         if self.lane is not None:
             self.lane.join(self)
         self.queue.arrive(DeliveryAttempt(self, self.terms.clock._now))
@@ -349,6 +369,6 @@ class DeliveryAttempt(Job):
             line.release(self)
         self.delivery.crashed(self)
 
-    def given_back(self) -> None:
+    def given_back(self, by_crash: bool) -> None:
         """The instance that held it is gone, and had not begun with it."""
-        self.delivery.given_back(self)
+        self.delivery.given_back(self, by_crash)

@@ -67,6 +67,7 @@ class Job:
         self.at_the_head = False  # whether it has come back to the head of its queue
         self.sent_at = 0.0
         self.queued_at = 0.0
+        self.at_the_head = False  # whether it has come back to the head of its queue
         self.row: Row = []  # of the attempts table
 
     def dispatched(self) -> None:
@@ -84,7 +85,7 @@ class Job:
         """The instance that handled it has died."""
         raise NotImplementedError
 
-    def given_back(self) -> None:
+    def given_back(self, by_crash: bool) -> None:
         """The instance that held it is gone, and had not begun with it."""
         raise NotImplementedError
 

@@ -9,6 +9,7 @@ of several limits each has a line of its own with the broker, so that none keeps
 from collections import deque
 from collections.abc import Sequence
 
+from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.job import Job
 from eda_sim.engine.waiting import Host, place_of, put_back
 
@@ -142,7 +143,7 @@ class Prefetching:
         for job in given_back:
             del self._pushed[job]
             self.books.returned(job, fault)
-            job.given_back()
+            job.given_back(by_crash=fault != NO_FAULT)
         self._is_settling = False
         self.hand_out()
 

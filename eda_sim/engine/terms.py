@@ -47,6 +47,7 @@ class Terms:
         self.at_most_once = policy.guarantee == "at_most_once"
         self.retry = _ONCE if self.at_most_once else policy.retry
         self.keeps_dead = policy.dead_letter and not self.at_most_once
+        self.counts_crashes = policy.counts_crashes
         self.at_the_head = policy.requeue == "head"
         self.retry_topic = policy.retry_topic
         self.ack_timeout = policy.ack_timeout

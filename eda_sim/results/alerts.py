@@ -18,6 +18,7 @@ import numpy as np
 
 from eda_sim.errors import InvalidInput, nearest
 from eda_sim.later.pandas import pd
+from eda_sim.results.capacity import workers_of
 from eda_sim.results.record import Record
 from eda_sim.results.sliding import (
     Curve,
@@ -129,13 +130,13 @@ def _utilisation(record: Record, subject: str | None, window: float) -> Curve:
 
 
 def _threads(record: Record, subject: str | None) -> StepFunction:
-    """Return how many workers there are, downtime included."""
+    """Return how many workers there are, those included that are down or finish what they do."""
     times, changes = [], []
     for service in record.scenario.services:
         if subject in (None, service.name):
-            instances = timeline(record, "instances", service.name)
-            times.append(instances.times)
-            changes.append(np.diff(instances.values, prepend=0.0) * service.workers)
+            workers = workers_of(record, service)
+            times.append(workers.times)
+            changes.append(np.diff(workers.values, prepend=0.0))
     return StepFunction.of_changes("workers", np.concatenate(times), np.concatenate(changes))
 
 

@@ -68,7 +68,7 @@ class Run(Record):
         return summarise(self, self._ledger)
 
     def services(self) -> "pd.DataFrame":
-        """Return utilisation, queues and outcomes of attempts, one row a service."""
+        """Return utilisation, queues, delivery lag and outcomes of attempts, one row a service."""
         from eda_sim.results.services import service_table
 
         return service_table(self)

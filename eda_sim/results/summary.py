@@ -3,6 +3,10 @@
 Statistics leave out requests that started before the warm-up, with all that
 they caused. A mean or quantile of nothing is NaN, never 0.
 
+The throughput is a rate, and so it is counted by time instead: all answers of a second count,
+also those to requests of the warm-up, and those of the drain do not. A server that is overloaded
+has the throughput that it can give, however many requests it is left with.
+
 Response times are those of requests that were answered ``ok``: a refusal is fast,
 and counting it would make a system that refuses everybody look best. Read them
 beside ``ok_rate``.
@@ -20,7 +24,8 @@ from eda_sim.results.record import Record
 
 MEANINGS: Final = {
     "requests": "requests that started",
-    "throughput": "requests answered ok, for each second of traffic",
+    "throughput": "answers ok a second while requests arrive: between the warm-up and the end of "
+    "traffic, whenever their requests started",
     "ok_rate": "fraction of requests answered ok",
     "response_time": "request started -> client has its ok, in seconds",
     "completion_time": "request started -> all that it caused is applied, in seconds",
@@ -42,18 +47,16 @@ def summarise(record: Record, ledger: pd.DataFrame) -> pd.Series:
     """Return the metrics of a run, in the order of ``MEANINGS``."""
     scenario, requests, deliveries = record.scenario, record.requests, record.deliveries
     times = measured(record, ledger)
-    seconds = scenario.duration - scenario.warmup
-    counted = (requests["started_at"] >= scenario.warmup).to_numpy()
+    counted = _is_counted(record).to_numpy()
     deliveries = deliveries[deliveries["request"].isin(requests["request"][counted])]
-    ok = (requests["outcome"][counted] == "ok").sum()
     verdicts = ledger["verdict"][counted]
     values: dict[str, float] = {
         "requests": int(counted.sum()),
-        "throughput": ok / seconds,
+        "throughput": _throughput(record),
         "ok_rate": _rate(requests["outcome"][counted] == "ok"),
     }
     for name, sample in times.items():
-        values.update(_distribution(name, sample))
+        values.update(distribution(name, sample))
     values |= {
         "dlq_rate": _rate(deliveries["outcome"] == "dead_lettered"),
         "lost_rate": _rate(deliveries["outcome"] == "lost"),
@@ -71,23 +74,39 @@ def measured(record: Record, ledger: pd.DataFrame) -> dict[str, pd.Series]:
 
     Undefined ones are left out: a request that was never answered has no response time.
     """
-    requests, deliveries = record.requests, record.deliveries
-    counted = requests["started_at"] >= record.scenario.warmup
+    requests, counted = record.requests, _is_counted(record)
     completed = ledger["completed_at"]
     answered = requests["answered_at"]
     lag = (completed - answered).clip(lower=0)
-    of_counted = deliveries["request"].isin(requests["request"][counted])
-    handled = deliveries[of_counted & (deliveries["outcome"] == "handled")]
     ok = counted & (requests["outcome"] == "ok")
     return {
         "response_time": (answered - requests["started_at"])[ok],
         "completion_time": (completed - requests["started_at"])[counted].dropna(),
         "consistency_lag": lag[counted].dropna(),
-        "delivery_lag": handled["ended_at"] - handled["published_at"],
+        "delivery_lag": delivery_lags(record),
     }
 
 
-def _distribution(name: str, sample: pd.Series) -> Iterator[tuple[str, float]]:
+def delivery_lags(record: Record) -> pd.Series:
+    """Return the lag of what was handled after the warm-up (seconds), by row of deliveries."""
+    deliveries = record.deliveries
+    of_counted = deliveries["request"].isin(record.requests["request"][_is_counted(record)])
+    handled = deliveries[of_counted & (deliveries["outcome"] == "handled")]
+    return handled["ended_at"] - handled["published_at"]
+
+
+def _is_counted(record: Record) -> pd.Series:
+    return record.requests["started_at"] >= record.scenario.warmup
+
+
+def _throughput(record: Record) -> float:
+    begin, end = record.scenario.warmup, record.scenario.duration
+    ok = record.requests["answered_at"][record.requests["outcome"] == "ok"]
+    return float(((ok >= begin) & (ok < end)).sum()) / (end - begin)
+
+
+def distribution(name: str, sample: pd.Series) -> Iterator[tuple[str, float]]:
+    """Yield the mean and the quantiles of a sample, each with its name."""
     values = sample.to_numpy(dtype=float)
     yield f"{name}_mean", float(values.mean()) if len(values) else np.nan
     for label, q in _QUANTILES.items():

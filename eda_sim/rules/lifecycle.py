@@ -88,7 +88,15 @@ LOST = State(Outcome.LOST)
 DELIVERY = _lifecycle(
     "delivery",
     (TRAVELLING, {"available": WAITING, "discarded": LOST}),
-    (WAITING, {"dispatched": HANDLING, "acknowledged late": HANDLED}),
+    (
+        WAITING,
+        {
+            "dispatched": HANDLING,
+            "acknowledged late": HANDLED,
+            "dead_lettered": DEAD_LETTERED,
+            "discarded": LOST,
+        },
+    ),
     (
         HANDLING,
         {

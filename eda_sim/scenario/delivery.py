@@ -145,6 +145,10 @@ class DeliveryPolicy:
             ``head`` (a NATS negative acknowledgement). Several that come back to the head keep
             their order. What nobody has answered (a crash, a lost acknowledgement, a timeout)
             comes back to the head as well, and with ``tail`` to the place that it had.
+        counts_crashes: whether a crash uses up one of ``retry``'s tries, as a failure does, and so
+            can end the delivery (a RabbitMQ delivery limit). So does then a connection that
+            breaks, and a crash of the instance that only held it. Otherwise none of them counts.
+            With ``ack_timeout`` every try counts that ends by it, for whatever reason.
         idempotent: the handler knows the message ids that it has handled and skips what it
             has done for them (``True``: for ever; or a ``Deduplication``).
         ack_timeout: seconds after a worker has taken it until the broker takes an
@@ -172,6 +176,7 @@ class DeliveryPolicy:
     dead_letter: bool = True
     guarantee: Literal["at_least_once", "at_most_once"] = "at_least_once"
     requeue: Literal["tail", "head"] = "tail"
+    counts_crashes: bool = False
     idempotent: bool | Deduplication = False
     ack_timeout: PositiveSeconds | None = None
     ordered: bool = False
@@ -185,6 +190,11 @@ class DeliveryPolicy:
                 raise ValueError(
                     "idempotent needs guarantee='at_least_once', got 'at_most_once': what comes "
                     "once at most needs no deduplication; leave idempotent out"
+                )
+            if self.counts_crashes:
+                raise ValueError(
+                    "counts_crashes needs guarantee='at_least_once', got 'at_most_once': what "
+                    "crashes is lost; leave counts_crashes out"
                 )
             if self.ack_timeout is not None:
                 raise ValueError(

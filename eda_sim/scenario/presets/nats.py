@@ -86,6 +86,12 @@ NATS: Final = Preset(
             _DELIVERY,
         ),
         behaviour(
+            "MaxDeliver counts every delivery, whether it ended with a nak or nobody answered "
+            "(NATS 2)",
+            "delivery.retry counts every try, after a crash by delivery.ack_timeout",
+            _CONSUMERS,
+        ),
+        behaviour(
             "there is no dead-letter queue: what is given up (MaxDeliver, term) stays in the "
             "stream, and an advisory names it",
             "delivery.dead_letter is true: what is known and kept can be handled later",

@@ -81,8 +81,9 @@ RABBITMQ: Final = Preset(
             "x-delivery-limit",
             "returns to the queue",
             20,
-            "delivery.retry.max_attempts, which is one more; -1 is no limit, and then "
-            "delivery.requeue is tail",
+            "delivery.retry.max_attempts, which is one more, and delivery.counts_crashes is true; "
+            "-1 is no limit, and then delivery.requeue is tail. With requeue=False the limit of "
+            "RabbitMQ still ends what crashes too often, and nothing does here",
             _QUORUM,
         ),
         setting("x-dead-letter-exchange", TEXT, None, "delivery.dead_letter, if it is set", _DLX),
@@ -114,6 +115,13 @@ RABBITMQ: Final = Preset(
             "a quorum queue with a delivery limit requeues near the head, a classic queue to the "
             "original position if possible",
             "delivery.requeue is head",
+            _QUORUM,
+        ),
+        behaviour(
+            "a delivery counts as failed, towards the delivery limit, where it is rejected with "
+            "basic.reject and where the client crashes or its connection is lost (RabbitMQ 4.3); "
+            "all that such a consumer had not acknowledged is requeued",
+            "with a limit delivery.counts_crashes is true, also for what was only prefetched",
             _QUORUM,
         ),
         behaviour(
@@ -189,6 +197,7 @@ def _acknowledged_by_hand(given: Given, prefetch: int) -> DeliveryPolicy:
         retry=Retry(max_attempts=attempts, backoff=Backoff(0.0, factor=1.0)),
         dead_letter=dead_letter,
         requeue="tail" if unlimited_quorum else "head",
+        counts_crashes=given.truth("requeue") and attempts is not None,
         prefetch=prefetch,
     )
 

@@ -83,6 +83,12 @@ SQS: Final = Preset(
             _VISIBILITY,
         ),
         behaviour(
+            "maxReceiveCount counts every receipt without a deletion, whatever became of the "
+            "consumer",
+            "delivery.retry counts every try, after a crash by delivery.ack_timeout",
+            _DEAD_LETTERS,
+        ),
+        behaviour(
             "no other message of a group is returned while one of them is in flight",
             "with FifoQueue, a partition stands still while its first message is tried again, and "
             "rebalance is 0: nothing but the visibility timeout keeps a group",
