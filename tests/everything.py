@@ -269,9 +269,10 @@ random = st.fixed_dictionaries(
 
 
 @st.composite
-def _fault(
+def fault_of(
     draw: st.DrawFn, kind: Any, services: Sequence[Service], sources: Sequence[str]
 ) -> Fault:
+    """A fault of a kind, at any time."""
     when: dict[str, float] = draw(
         st.one_of(scheduled, random, *([st.just({})] if kind in LINK_FAULTS else []))
     )
@@ -374,7 +375,7 @@ def everything(draw: st.DrawFn) -> Scenario:
     # Alone, or many together, and now and then two of a kind.
     kinds_of_fault = [*draw(st.permutations(KINDS)), draw(st.sampled_from(KINDS))]
     count = draw(st.sampled_from([3, 6, 1, 10, 0]))
-    faults = [draw(_fault(kind, services, sources)) for kind in kinds_of_fault[-count:] if count]
+    faults = [draw(fault_of(kind, services, sources)) for kind in kinds_of_fault[-count:] if count]
     scenario = Scenario(
         "everything at once",
         traffic=traffic,

@@ -11,14 +11,13 @@ from eda_sim.engine.links import touches
 from eda_sim.engine.recorder import NEVER, OPEN, Row
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
-from eda_sim.rules.addresses import of_random_fault
 from eda_sim.rules.luck import Times
 from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.plan import PlannedFault
 from eda_sim.scenario.distributions import Exponential
 from eda_sim.scenario.faults import (
     BROKER,
     BrokerOutage,
-    Fault,
     NetworkPartition,
     Outage,
     Slowdown,
@@ -26,25 +25,20 @@ from eda_sim.scenario.faults import (
 )
 
 
-def _alike(fault: Fault, other: Fault) -> bool:
-    """Say whether two random faults have the same name, and so need two places."""
-    kinds = (fault.kind, target(fault)), (other.kind, target(other))
-    return kinds[0] == kinds[1] and None not in (fault.mtbf, other.mtbf)
-
-
 class FaultActor:
     """One fault of the scenario in a run."""
 
     def __init__(
-        self, stage: Stage, services: Mapping[str, ServiceActor], number: int, fault: Fault
+        self, stage: Stage, services: Mapping[str, ServiceActor], planned: PlannedFault
     ) -> None:
+        fault = planned.fault
         self._services = services
         self._conditions = stage.network.conditions
         self._clock = stage.clock
         self._luck = stage.luck
-        self._number = number
+        self._planned = planned
+        self._number = planned.position
         self._fault = fault
-        self._place = sum(_alike(fault, earlier) for earlier in stage.scenario.faults[:number])
         self._duration = stage.scenario.duration
         self._record = stage.recorder.faults.add
         code = stage.recorder.names.code
@@ -53,8 +47,8 @@ class FaultActor:
         if isinstance(fault, Outage):
             service = services[fault.service].service
             self._instances = range(fault.instances or service.most_instances)
-        self._begins = turn(Rank.FAULT_BEGINS, number)
-        self._ends = turn(Rank.FAULT_ENDS, number)
+        self._begins = turn(Rank.FAULT_BEGINS, self._number)
+        self._ends = turn(Rank.FAULT_ENDS, self._number)
         if fault.mtbf is not None:
             stage.clock.process(self._random())
         else:
@@ -86,8 +80,7 @@ class FaultActor:
             occurrence += 1
 
     def _times(self, phase: str, mean: float) -> Times:
-        fault = self._fault
-        where = of_random_fault(fault.kind, target(fault), phase, self._place)
+        where = self._planned.times(phase)
         return Times(self._luck.stream(*where), Exponential(mean).quantile)
 
     def _write_down(self) -> Row:

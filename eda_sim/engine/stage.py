@@ -22,4 +22,4 @@ class Stage:
         self.clock = Clock()
         self.recorder = Recorder()
         self.incidents = Incidents(self.clock, self.recorder)
-        self.network = Network(self.clock, self.luck, plan.scenario.faults)
+        self.network = Network(self.clock, self.luck, plan.faults)
