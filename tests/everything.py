@@ -300,15 +300,17 @@ def fault_of(
     return kind(service.name, draw(chances), label=label, **when)
 
 
-def _without_overlaps(faults: Sequence[Fault]) -> list[Fault]:
-    """Leave out all scheduled outages of a service but the first: one instance dies once."""
+def _copies_apart(faults: Sequence[Fault], services: Sequence[Service]) -> list[Fault]:
+    """Leave out the scheduled outages for which a service has no copies left: each dies once."""
+    copies = {service.name: service.instances for service in services}
+    left = dict(copies)
     kept: list[Fault] = []
-    down: set[str] = set()
     for fault in faults:
         if isinstance(fault, Outage) and fault.at is not None:
-            if fault.service in down:
+            needed = fault.instances or copies[fault.service]
+            if needed > left[fault.service]:
                 continue
-            down.add(fault.service)
+            left[fault.service] -= needed
         kept.append(fault)
     return kept
 
@@ -382,7 +384,7 @@ def everything(draw: st.DrawFn) -> Scenario:
         services=services,
         broker=draw(_brokers(names)),
         network=draw(latencies),
-        faults=_without_overlaps(faults),
+        faults=_copies_apart(faults, services),
         duration=DURATION,
         drain=draw(st.sampled_from([0.5, ROOM_FOR_RETRIES, 20.0])),
     )

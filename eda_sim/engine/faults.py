@@ -4,7 +4,7 @@ A scheduled fault is one process that waits, breaks and repairs; a random one
 does so again and again while traffic arrives, with its own luck.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from eda_sim.engine.job import Process
 from eda_sim.engine.links import touches
@@ -43,10 +43,7 @@ class FaultActor:
         self._record = stage.recorder.faults.add
         code = stage.recorder.names.code
         self._kind, self._target = code(fault.kind), code(target(fault))
-        self._instances: Sequence[int] = ()
-        if isinstance(fault, Outage):
-            service = services[fault.service].service
-            self._instances = range(fault.instances or service.most_instances)
+        self._instances = planned.copies
         self._begins = turn(Rank.FAULT_BEGINS, self._number)
         self._ends = turn(Rank.FAULT_ENDS, self._number)
         if fault.mtbf is not None:

@@ -73,6 +73,8 @@ class Outage(Timed):
     """Copies of a service are down.
 
     Attempts in progress on them die, calls are refused while no copy is up, and deliveries wait.
+    Outages of one service hit different copies if they can: the first random one of one copy hits
+    copy 0, the next copy 1, whenever they come.
 
     Args:
         service: whose copies.

@@ -7,7 +7,8 @@ numbers and the turn of each of its happenings. An engine performs the plan, the
 off it what was meant, audit and journeys look causes up in it; so they agree.
 
 ``nodes`` has the kinds of nodes, ``unfolding`` makes them. The faults of a scenario are planned
-as well, in ``faults``: what breaks is no node, but it has random numbers of its own.
+as well, in ``faults`` and ``outages``: what breaks is no node, but it has random numbers of its
+own, and copies of services that it hits.
 """
 
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ class Plan:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.unfoldings = tuple(unfold(scenario, i) for i in range(len(scenario.traffic)))
-        self.faults = planned(scenario.faults)
+        self.faults = planned(scenario.faults, scenario.services)
         self._by_source = {each.source.name: each for each in self.unfoldings}
 
     def of(self, source: str) -> Unfolding:

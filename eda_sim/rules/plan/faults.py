@@ -1,4 +1,4 @@
-"""The faults of a plan: what each is called where its random numbers are found.
+"""The faults of a plan: where the random numbers of each are found, and which copies it hits.
 
 A fault is known by its *name*: its kind, whom it hits, and whether it comes as scheduled, at
 random, or is always there. When, for how long, how often and how likely it is stands in no
@@ -6,6 +6,8 @@ name: changed, they rescale the same luck. Of faults with one name, those that m
 one time are numbered, in the order of the scenario: each takes the lowest number that none of
 those before it has. So a fault that is added, behind the others or in front of them, changes
 nobody's luck but that of its like, where these are there at the same time and stand behind it.
+
+Which copies of a service an outage hits is in ``outages``.
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from eda_sim.rules.addresses import Address, escaped
+from eda_sim.rules.plan.outages import Copies, copies_hit
 from eda_sim.scenario.faults import (
     BROKER,
     BadDeployment,
@@ -24,21 +27,24 @@ from eda_sim.scenario.faults import (
     Slowdown,
     overlap,
 )
+from eda_sim.scenario.service import Service
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedFault:
-    """A fault of the scenario, and where its random numbers are found.
+    """A fault of the scenario, where its random numbers are found, and which copies it hits.
 
     Attributes:
         position: its own among the faults of the scenario, from 0.
         fault: what it is.
         number: its own among its like.
+        copies: the copies of its service that an outage hits; none for others.
     """
 
     position: int
     fault: Fault
     number: int
+    copies: Copies = ()
 
     def times(self, phase: str) -> Address:
         """Return the address of the times for which it is absent (``up``) or there (``down``)."""
@@ -49,20 +55,29 @@ class PlannedFault:
         return address.of(f"{_when(self.fault)} {_name(self.fault)} {self.number}")
 
 
-def planned(faults: Sequence[Fault]) -> tuple[PlannedFault, ...]:
-    """Plan the faults of a scenario.
+def planned(faults: Sequence[Fault], services: Sequence[Service]) -> tuple[PlannedFault, ...]:
+    """Plan the faults of a scenario."""
+    copies = {i: hit for service in services for i, hit in copies_hit(faults, service).items()}
+    return tuple(
+        PlannedFault(i, fault, number, copies.get(i, ()))
+        for i, (fault, number) in enumerate(zip(faults, numbers(faults), strict=True))
+    )
+
+
+def numbers(faults: Sequence[Fault]) -> list[int]:
+    """Return the number of each fault among its like.
 
     >>> from eda_sim.scenario.faults import Loss
     >>> more, burst = Loss(0.5, at=9, lasts=1), Loss(0.3, at=10, lasts=5)
-    >>> [each.number for each in planned([more, burst, Loss(0.1), Loss(0.2, at=14, lasts=1)])]
+    >>> numbers([more, burst, Loss(0.1), Loss(0.2, at=14, lasts=1)])
     [0, 0, 0, 1]
     """
-    found: list[PlannedFault] = []
-    for position, fault in enumerate(faults):
-        taken = {other.number for other in found if _need_two_numbers(fault, other.fault)}
-        number = next(each for each in count() if each not in taken)
-        found.append(PlannedFault(position, fault, number))
-    return tuple(found)
+    found: list[int] = []
+    for fault in faults:
+        before = zip(found, faults, strict=False)
+        taken = {number for number, other in before if _need_two_numbers(fault, other)}
+        found.append(next(number for number in count() if number not in taken))
+    return found
 
 
 def _need_two_numbers(one: Fault, other: Fault) -> bool:
