@@ -270,9 +270,10 @@ random = st.fixed_dictionaries(
 
 
 @st.composite
-def _fault(
+def fault_of(
     draw: st.DrawFn, kind: Any, services: Sequence[Service], sources: Sequence[str]
 ) -> Fault:
+    """A fault of a kind, at any time."""
     when: dict[str, float] = draw(
         st.one_of(scheduled, random, *([st.just({})] if kind in LINK_FAULTS else []))
     )
@@ -300,15 +301,17 @@ def _fault(
     return kind(service.name, draw(chances), label=label, **when)
 
 
-def _without_overlaps(faults: Sequence[Fault]) -> list[Fault]:
-    """Leave out all scheduled outages of a service but the first: one instance dies once."""
+def _copies_apart(faults: Sequence[Fault], services: Sequence[Service]) -> list[Fault]:
+    """Leave out the scheduled outages for which a service has no copies left: each dies once."""
+    copies = {service.name: service.instances for service in services}
+    left = dict(copies)
     kept: list[Fault] = []
-    down: set[str] = set()
     for fault in faults:
         if isinstance(fault, Outage) and fault.at is not None:
-            if fault.service in down:
+            needed = fault.instances or copies[fault.service]
+            if needed > left[fault.service]:
                 continue
-            down.add(fault.service)
+            left[fault.service] -= needed
         kept.append(fault)
     return kept
 
@@ -375,14 +378,14 @@ def everything(draw: st.DrawFn) -> Scenario:
     # Alone, or many together, and now and then two of a kind.
     kinds_of_fault = [*draw(st.permutations(KINDS)), draw(st.sampled_from(KINDS))]
     count = draw(st.sampled_from([3, 6, 1, 10, 0]))
-    faults = [draw(_fault(kind, services, sources)) for kind in kinds_of_fault[-count:] if count]
+    faults = [draw(fault_of(kind, services, sources)) for kind in kinds_of_fault[-count:] if count]
     scenario = Scenario(
         "everything at once",
         traffic=traffic,
         services=services,
         broker=draw(_brokers(names)),
         network=draw(latencies),
-        faults=_without_overlaps(faults),
+        faults=_copies_apart(faults, services),
         duration=DURATION,
         drain=draw(st.sampled_from([0.5, ROOM_FOR_RETRIES, 20.0])),
     )

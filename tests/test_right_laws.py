@@ -20,6 +20,7 @@ from eda_sim import Outage, Run, Scenario, Slowdown, simulate
 from eda_sim.results.ledger import VERDICTS
 from eda_sim.rules.identity import request_id
 from eda_sim.rules.luck import Luck
+from eda_sim.rules.plan import Plan
 from eda_sim.rules.tables import (
     ATTEMPT_OUTCOMES,
     CALL_OUTCOMES,
@@ -233,12 +234,15 @@ def nobody_waits_while_a_worker_is_free(run: Run) -> None:
         assert (queue.sampled(busy.times[busy.values < threads]) == 0).all()
 
 
-def downtimes(run: Run) -> Iterator[tuple[str, int, float, float]]:
+def downtimes(run: Run) -> Iterator[tuple[str, Sequence[int], float, float]]:
     """Service, copies down, begin and end of every outage that began."""
+    planned = Plan(run.scenario).faults
     outages = run.faults[run.faults["kind"] == "outage"]
     for row in outages.itertuples():
+        copies = planned[row.fault].copies
+        assert len(copies) == row.instances
         end = np.inf if np.isnan(row.ended_at) else row.ended_at
-        yield str(row.target), int(row.instances), row.started_at, end
+        yield str(row.target), copies, row.started_at, end
 
 
 @always
@@ -246,7 +250,7 @@ def nothing_is_handled_where_nobody_is_up(run: Run) -> None:
     """While copies are down no worker of theirs has an attempt; what they had has crashed."""
     for service, copies, begin, end in downtimes(run):
         mine = run.attempts[(run.attempts["service"] == service) & (run.attempts["instance"] >= 0)]
-        down = mine[mine["instance"] < copies]
+        down = mine[mine["instance"].isin(copies)]
         meanwhile = (down["started_at"] < end) & (or_never(down["ended_at"]) > begin)
         assert not meanwhile.any()
         crashed = down[down["ended_at"] == begin]
@@ -265,7 +269,7 @@ def calls_are_refused_only_where_nobody_is_up(run: Run) -> None:
             copy
             for service, copies, begin, end in outages
             if service == row.service and begin <= row.ended_at <= end
-            for copy in range(copies)
+            for copy in copies
         }
         assert len(down) == run.scenario.service(str(row.service)).instances
 

@@ -179,8 +179,21 @@ NO_DEAD_LETTERS = (
                 faults=[Outage("payment", at=10, lasts=20), Outage("payment", at=15, lasts=5)]
             ),
             "faults[1] must not overlap faults[0], which has copies of 'payment' down from 10 to "
-            "30 s, got 15 to 20 s: what is down cannot go down again; let it begin later, or make "
-            "one outage of both",
+            "30 s, got 15 to 20 s: together they hit 2 copies of 1, and what is down cannot go "
+            "down again; let it begin later, or make one outage of both",
+        ),
+        (
+            lambda: payments(
+                instances=3,
+                faults=[
+                    Outage("payment", at=10, lasts=20, instances=1),
+                    Outage("payment", at=15, lasts=5, instances=2),
+                    Outage("payment", at=12, lasts=9, instances=1),
+                ],
+            ),
+            "faults[2] must not overlap faults[0] and faults[1], which have copies of 'payment' "
+            "down from 10 to 30 s, got 12 to 21 s: together they hit 4 copies of 3, and what is "
+            "down cannot go down again; let it begin later, or make one outage of both",
         ),
     ],
 )
@@ -198,14 +211,14 @@ def test_parts_that_contradict_each_other(build: Callable[[], Any], line: str) -
         (Outage("payment", at=15, lasts=100), Outage("payment", at=10, lasts=20)),
         (
             Outage("payment", at=10, lasts=20, instances=2),
-            Outage("payment", at=29, lasts=5, instances=1),
+            Outage("payment", at=29, lasts=5, instances=2),
         ),
         (Outage("payment", at=10, lasts=20), Outage("payment", at=12, lasts=1, instances=1)),
         (Outage("payment", at=10, lasts=20), Outage("payment", at=10, lasts=20)),
     ],
 )
 def test_outages_of_one_copy_at_one_time(one: Outage, other: Outage) -> None:
-    """Copies fail from number 0 on, so two outages of a service at one time share a copy."""
+    """Together they need more copies than there are, so one would go down twice."""
     with pytest.raises(InvalidInput, match="must not overlap"):
         payments(instances=3, faults=[one, Slowdown("payment", 2, at=1, lasts=50), other])
 
@@ -217,13 +230,15 @@ def test_outages_of_one_copy_at_one_time(one: Outage, other: Outage) -> None:
         Outage("payment", at=5, lasts=5),
         Outage("email", at=15, lasts=5),
         Outage("payment", mtbf=100, mttr=10),
+        Outage("payment", at=15, lasts=5, instances=1),
     ],
-    ids=["after", "before", "another", "random"],
+    ids=["after", "before", "another", "random", "other copies"],
 )
 def test_outages_that_do_not_meet(other: Outage) -> None:
-    """One after the other, of two services, or by chance: these can all be."""
-    faults = [Outage("payment", at=10, lasts=20), other]
-    scenario = payments().replace(services=[*payments().services, Service("email")], faults=faults)
+    """One after the other, of two services, by chance, or of different copies: these can all be."""
+    faults = [Outage("payment", at=10, lasts=20, instances=2), other]
+    services = [*payments(instances=3).services, Service("email")]
+    scenario = payments().replace(services=services, faults=faults)
     assert scenario.faults == tuple(faults)
 
 

@@ -4,7 +4,7 @@ A scheduled fault is one process that waits, breaks and repairs; a random one
 does so again and again while traffic arrives, with its own luck.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from eda_sim.engine.job import Process
 from eda_sim.engine.links import touches
@@ -12,14 +12,13 @@ from eda_sim.engine.recorder import NEVER, OPEN, Row
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
 from eda_sim.rules import quantiles
-from eda_sim.rules.addresses import of_random_fault
 from eda_sim.rules.luck import Times
 from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.plan import PlannedFault
 from eda_sim.scenario.distributions import Exponential
 from eda_sim.scenario.faults import (
     BROKER,
     BrokerOutage,
-    Fault,
     NetworkPartition,
     Outage,
     Slowdown,
@@ -27,35 +26,27 @@ from eda_sim.scenario.faults import (
 )
 
 
-def _alike(fault: Fault, other: Fault) -> bool:
-    """Say whether two random faults have the same name, and so need two places."""
-    kinds = (fault.kind, target(fault)), (other.kind, target(other))
-    return kinds[0] == kinds[1] and None not in (fault.mtbf, other.mtbf)
-
-
 class FaultActor:
     """One fault of the scenario in a run."""
 
     def __init__(
-        self, stage: Stage, services: Mapping[str, ServiceActor], number: int, fault: Fault
+        self, stage: Stage, services: Mapping[str, ServiceActor], planned: PlannedFault
     ) -> None:
+        fault = planned.fault
         self._services = services
         self._conditions = stage.network.conditions
         self._clock = stage.clock
         self._luck = stage.luck
-        self._number = number
+        self._planned = planned
+        self._number = planned.position
         self._fault = fault
-        self._place = sum(_alike(fault, earlier) for earlier in stage.scenario.faults[:number])
         self._duration = stage.scenario.duration
         self._record = stage.recorder.faults.add
         code = stage.recorder.names.code
         self._kind, self._target = code(fault.kind), code(target(fault))
-        self._instances: Sequence[int] = ()
-        if isinstance(fault, Outage):
-            service = services[fault.service].service
-            self._instances = range(fault.instances or service.most_instances)
-        self._begins = turn(Rank.FAULT_BEGINS, number)
-        self._ends = turn(Rank.FAULT_ENDS, number)
+        self._instances = planned.copies
+        self._begins = turn(Rank.FAULT_BEGINS, self._number)
+        self._ends = turn(Rank.FAULT_ENDS, self._number)
         if fault.mtbf is not None:
             stage.clock.process(self._random())
         else:
@@ -87,8 +78,7 @@ class FaultActor:
             occurrence += 1
 
     def _times(self, phase: str, mean: float) -> Times:
-        fault = self._fault
-        where = of_random_fault(fault.kind, target(fault), phase, self._place)
+        where = self._planned.times(phase)
         return Times(self._luck.stream(*where), quantiles.of(Exponential(mean)))
 
     def _write_down(self) -> Row:

@@ -13,7 +13,7 @@ from simpy import Event
 from eda_sim.engine.clock import Clock
 from eda_sim.rules.addresses import Address
 from eda_sim.rules.luck import Chance, Draw, Luck, times
-from eda_sim.rules.plan import WorkNode
+from eda_sim.rules.plan import PlannedFault, WorkNode
 from eda_sim.scenario.faults import (
     BROKER,
     BadDeployment,
@@ -32,10 +32,11 @@ from eda_sim.scenario.faults import (
 class Condition:
     """A fault that is or is not active now; it tells whoever waits for its end."""
 
-    def __init__(self, clock: Clock, fault: Fault, number: int) -> None:
+    def __init__(self, clock: Clock, planned: PlannedFault) -> None:
         self._clock = clock
-        self.fault = fault
-        self.number = number
+        self.fault = planned.fault
+        self.number = planned.position
+        self.hits = planned.hits
         self.active = False
         self.over = Event(clock)
         self._windows: list[list[float]] = []
@@ -73,13 +74,13 @@ def touches(fault: Fault, one: str, other: str) -> bool:
 class Network:
     """The conditions of a run: which faults of links, the broker and work are active."""
 
-    def __init__(self, clock: Clock, luck: Luck, faults: Sequence[Fault]) -> None:
+    def __init__(self, clock: Clock, luck: Luck, faults: Sequence[PlannedFault]) -> None:
         self._clock = clock
         self._luck = luck
         self.conditions = {
-            number: Condition(clock, fault, number)
-            for number, fault in enumerate(faults)
-            if not isinstance(fault, (Outage, Slowdown))
+            planned.position: Condition(clock, planned)
+            for planned in faults
+            if not isinstance(planned.fault, (Outage, Slowdown))
         }
 
     def link(self, one: str, other: str, address: Address) -> "Link | None":
@@ -97,7 +98,7 @@ class Network:
             if not isinstance(fault, (PoisonMessages, BadDeployment)):
                 continue
             if fault.service == node.owner and fault.label in (None, node.step.label):
-                where = node.address.hit_by(fault.kind, condition.number)
+                where = condition.hits(node.address)
                 found.append((condition, Chance(self._luck.stream(*where), fault.probability)))
         return found
 
@@ -116,7 +117,7 @@ class Link:
             fault = condition.fault
             if not isinstance(fault, LinkFault) or isinstance(fault, NetworkPartition):
                 continue
-            where = address.hit_by(fault.kind, condition.number)
+            where = condition.hits(address)
             chance = Chance(luck.stream(*where), fault.probability)
             if isinstance(fault, Loss):
                 self._losses.append((condition, chance))

@@ -24,4 +24,4 @@ class Stage:
         self.recorder = Recorder()
         self.incidents = Incidents(self.clock, self.recorder)
         self.standstill = Standstill(self.clock, self.recorder.names)
-        self.network = Network(self.clock, self.luck, plan.scenario.faults)
+        self.network = Network(self.clock, self.luck, plan.faults)

@@ -49,8 +49,8 @@ class World:
             if service.autoscale is not None:
                 AutoscalerActor(stage, actor, service.autoscale)
         self.dead_letters = _dead_letters(stage)
-        for number, fault in enumerate(scenario.faults):
-            FaultActor(stage, self.services, number, fault)
+        for fault in plan.faults:
+            FaultActor(stage, self.services, fault)
         shared = Shared(stage)
         for unfolding in plan.unfoldings:
             message = _Builder(self, shared).build(unfolding)

@@ -17,9 +17,9 @@ address                                what is drawn
 ``orders -> Paid/email/turnaround``    how long an acknowledgement takes to come back
 ``orders -> Paid/email/acknowledge``   what happens to it on a troubled link
 ``orders -> Paid/email/jitter``        how long an attempt waits for the next
-``…/loss 0``                           whether a fault hits what travels, or the work
-``…/reordering 0/delay``               for how long it holds up what travels
-``outage of payment``                  when a random fault comes and goes
+``…/constant loss of every link 0``    whether a fault hits what travels, or the work
+``…/random reordering of … 0/delay``   for how long it holds up what travels
+``outage of payment``                  when a random fault comes and goes (``rules.plan.faults``)
 ``arrival``, ``key``                   when requests come, and what each is about
 =====================================  ==========================================================
 """
@@ -47,14 +47,6 @@ class Address(NamedTuple):
         'payment/charge card/transient'
         """
         return Address(f"{self.text}/{what}", self.source, self.place)
-
-    def hit_by(self, kind: str, number: int) -> "Address":
-        """Return the address of whether a fault hits what happens here.
-
-        >>> Address("orders -> Pay/there", "customers").hit_by("loss", 0).text
-        'orders -> Pay/there/loss 0'
-        """
-        return self.of(f"{kind} {number}")
 
 
 def escaped(name: str) -> str:
@@ -91,12 +83,3 @@ def of_subscriber(message: str, service: str) -> str:
     'orders -> OrderPlaced/email'
     """
     return f"{message}/{escaped(service)}"
-
-
-def of_random_fault(kind: str, target: str, phase: str, place: int) -> Address:
-    """Return the address of the times for which a random fault is absent (``up``) or there.
-
-    >>> of_random_fault("outage", "payment", "up", 0)
-    Address(text='outage of payment', source='up', place=0)
-    """
-    return Address(f"{kind} of {target}", phase, place)

@@ -10,7 +10,6 @@ found right.
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
 from operator import itemgetter
 from typing import assert_never
 
@@ -26,13 +25,12 @@ from eda_sim.scenario.faults import (
     Outage,
     PoisonMessages,
     ServiceFault,
+    overlap,
 )
 from eda_sim.scenario.messages import Mention, by_message, edges, flatten, mentions, name_of
 from eda_sim.scenario.parts import Parts
 from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import Call, MessageStep, Publish, Send, Work
-
-_ROUNDING = 1e-9
 
 
 def check(scenario: Parts) -> None:
@@ -195,22 +193,32 @@ def _faults(scenario: Parts) -> None:
 
 
 def _outages_apart(scenario: Parts) -> None:
-    # An outage hits a service's copies from number 0 on, so any two of one service share a copy.
-    scheduled = sorted(
-        (fault.service, fault.at, fault.at + fault.lasts, i)
-        for i, fault in enumerate(scenario.faults)
-        if isinstance(fault, Outage) and fault.at is not None and fault.lasts is not None
+    """Refuse scheduled outages which together need more copies of a service than it has."""
+    for service in scenario.services:
+        begun: list[tuple[float, int, Outage]] = []
+        for i, fault in enumerate(scenario.faults):
+            if isinstance(fault, Outage) and fault.service == service.name and fault.window:
+                begun.append((fault.window[0], i, fault))
+        begun.sort(key=itemgetter(0, 1))
+        for n, (_, i, fault) in enumerate(begun):
+            down = {j: other for _, j, other in begun[:n] if overlap(other, fault)}
+            needed = sum(each.instances or service.instances for each in (fault, *down.values()))
+            if down and needed > service.instances:
+                raise InvalidInput(_down_twice({**down, i: fault}, service, needed))
+
+
+def _down_twice(outages: Mapping[int, Outage], service: Service, needed: int) -> str:
+    *others, last = sorted(outages)
+    windows = [outage.window or (0.0, 0.0) for _, outage in sorted(outages.items())]
+    began, ended = min(begin for begin, _ in windows[:-1]), max(end for _, end in windows[:-1])
+    begin, end = windows[-1]
+    return (
+        f"faults[{last}] must not overlap {' and '.join(f'faults[{i}]' for i in others)}, which "
+        f"{'have' if len(others) > 1 else 'has'} copies of {service.name!r} down from "
+        f"{began:.12g} to {ended:.12g} s, got {begin:.12g} to {end:.12g} s: together they hit "
+        f"{needed} copies of {service.instances}, and what is down cannot go down again; let it "
+        "begin later, or make one outage of both"
     )
-    for pair in pairwise(scheduled):
-        (service, _, ended, _), (other, begins, _, _) = pair
-        # One that begins as another ends may be off by a rounding.
-        if service == other and ended - begins > _ROUNDING * ended:
-            (_, began, ended, i), (_, begin, end, j) = sorted(pair, key=itemgetter(3))
-            raise InvalidInput(
-                f"faults[{j}] must not overlap faults[{i}], which has copies of {service!r} down "
-                f"from {began:.12g} to {ended:.12g} s, got {begin:.12g} to {end:.12g} s: what is "
-                "down cannot go down again; let it begin later, or make one outage of both"
-            )
 
 
 def _known(where: str, name: str, known: Collection[str], what: str) -> None:

@@ -24,6 +24,7 @@ from eda_sim.scenario.frozen import freeze_sequence
 from eda_sim.scenario.signature import ShownAs
 
 BROKER = "broker"  # how the sides of a link call the broker
+_ROUNDING = 1e-13  # of the times that are added up; ``eda_sim.rules.rounding`` says why
 
 
 @description
@@ -52,6 +53,11 @@ class Timed:
     def _may_be_given() -> list[set[str]]:
         return [{"at", "lasts"}, {"mtbf", "mttr"}]
 
+    @property
+    def window(self) -> tuple[float, float] | None:
+        """From when until when it is there, in seconds, if that is scheduled."""
+        return None if self.at is None or self.lasts is None else (self.at, self.at + self.lasts)
+
 
 @description
 class TimedOrAlways(Timed):
@@ -67,6 +73,8 @@ class Outage(Timed):
     """Copies of a service are down.
 
     Attempts in progress on them die, calls are refused while no copy is up, and deliveries wait.
+    Outages of one service hit different copies if they can: the first random one of one copy hits
+    copy 0, the next copy 1, whenever they come.
 
     Args:
         service: whose copies.
@@ -293,6 +301,21 @@ Fault = Annotated[
     Field(discriminator="kind"),
     ShownAs("Fault"),
 ]
+
+
+def overlap(one: Timed, other: Timed) -> bool:
+    """Say whether two faults may be there at one time; of which is not scheduled nobody knows.
+
+    One that begins as the other ends may seem to begin before, by a rounding.
+
+    >>> overlap(Outage("a", at=0.1, lasts=0.2), Outage("a", at=0.3, lasts=1))
+    False
+    """
+    if one.window is None or other.window is None:
+        return True
+    (begins, ends), (others_begin, others_end) = one.window, other.window
+    together = min(ends, others_end) - max(begins, others_begin)
+    return together > _ROUNDING * max(ends, others_end)
 
 
 def target(fault: Fault) -> str:

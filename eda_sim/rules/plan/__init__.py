@@ -6,11 +6,14 @@ inside it, its place, the delivery policy in force there, the address of each of
 numbers and the turn of each of its happenings. An engine performs the plan, the ledger reads
 off it what was meant, audit and journeys look causes up in it; so they agree.
 
-``nodes`` has the kinds of nodes, ``unfolding`` makes them.
+``nodes`` has the kinds of nodes, ``unfolding`` makes them. The faults of a scenario are planned
+as well, in ``faults`` and ``outages``: what breaks is no node, but it has random numbers of its
+own, and copies of services that it hits.
 """
 
 from collections.abc import Iterator
 
+from eda_sim.rules.plan.faults import PlannedFault, planned
 from eda_sim.rules.plan.nodes import (
     BranchNode,
     CallNode,
@@ -33,6 +36,7 @@ __all__ = [
     "Node",
     "ParallelNode",
     "Plan",
+    "PlannedFault",
     "PublicationNode",
     "StepNode",
     "Unfolding",
@@ -49,6 +53,7 @@ class Plan:
     Attributes:
         scenario: what is planned.
         unfoldings: one for each source, in the scenario's order.
+        faults: what breaks, in the scenario's order.
 
     >>> from eda_sim.catalog import order_chain
     >>> chain = Plan(order_chain()).of("customers")
@@ -59,6 +64,7 @@ class Plan:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.unfoldings = tuple(unfold(scenario, i) for i in range(len(scenario.traffic)))
+        self.faults = planned(scenario.faults, scenario.services)
         self._by_source = {each.source.name: each for each in self.unfoldings}
 
     def of(self, source: str) -> Unfolding:
