@@ -3,7 +3,8 @@
 A path goes from the whole to a part by names or positions, with dots or
 brackets: ``payment.workers``, ``traffic[0].arrivals.rate``,
 ``payment.ProcessPayment[charge card].duration.mean``. A service is found by its
-name, a handler by its message, a step by its label or message.
+name, a handler by its message, a step by its label or message; a number is a position, even
+where something is called like it.
 """
 
 import re
@@ -62,6 +63,8 @@ def _change_field(part: Any, token: str, rest: Sequence[str], value: Any, path: 
 
 
 def _position(items: tuple[Any, ...], token: str, path: str) -> int:
+    if token.isdigit() and int(token) < len(items):
+        return int(token)
     positions = [position for position, item in enumerate(items) if _name(item) == token]
     if len(positions) > 1:
         raise InvalidInput(
@@ -70,8 +73,6 @@ def _position(items: tuple[Any, ...], token: str, path: str) -> int:
         )
     if positions:
         return positions[0]
-    if token.isdigit() and int(token) < len(items):
-        return int(token)
     raise _nowhere(token, path, [*_known(items), *map(str, range(len(items)))])
 
 

@@ -2,8 +2,9 @@
 
 The ledger counts; the audit explains. Each missing, repeated or late effect gets one row with
 what happened (one of ``rules.incidents``, or that it was still under way, or handled side by
-side), when, the fault or the setting that did it, and the setting that let it stand. Both are
-written as paths of ``Scenario.replace``: what to change to see it go well.
+side), when, the fault or the setting that did it, and the policy that let it stand: the setting
+that would have helped, or two, or that none would. All are written as paths of
+``Scenario.replace``: what to change to see it go well.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from eda_sim.errors import InvalidInput
 from eda_sim.later.pandas import pd
 from eda_sim.results.audit.blame import OUTCOMES, SIDE_BY_SIDE, STILL_UNDER_WAY, Blame, Judge
+from eda_sim.results.audit.remedies import NONE
 from eda_sim.results.audit.routes import Routes
 from eda_sim.results.audit.troubles import again
 from eda_sim.results.case import Case, cases, grouped, rows
@@ -122,9 +124,13 @@ _SAID: Final = {
 
 def _explanation(problem: str, work: WorkNode, message: str, blame: Blame) -> str:
     """Say it in one sentence."""
-    what, so = _SAID[problem]
+    happened, so = _SAID[problem]
+    said_of_it = REASONS.get(blame.what, blame.what.replace("_", " "))
+    by = f" ({blame.by})" if blame.by else ""
     text = (
-        f"{work.step.label!r} of {work.owner} for {message} {what}: at "
-        f"{seconds_text(blame.at)} {REASONS[blame.what]} ({blame.by})"
+        f"{work.step.label!r} of {work.owner} for {message} {happened}: at "
+        f"{seconds_text(blame.at)} {said_of_it}{by}"
     )
+    if blame.policy == NONE:
+        return f"{text}, and no policy would have helped"
     return text if blame.policy == blame.by else f"{text}, and {blame.policy} {so}"

@@ -3,18 +3,10 @@
 So an audit does not only name what was decided, but also what to change.
 """
 
-from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import Any
 
-from eda_sim.rules.plan import (
-    BranchNode,
-    CallNode,
-    HandlerNode,
-    ParallelNode,
-    PublicationNode,
-    StepNode,
-    WorkNode,
-)
+from eda_sim.results.audit.paths import Paths
+from eda_sim.rules.plan import HandlerNode, StepNode
 from eda_sim.scenario.broker import Broker
 from eda_sim.scenario.scenario import Scenario
 
@@ -24,6 +16,7 @@ class Settings:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
+        self._paths = Paths(scenario)
 
     def of_scenario(self, name: str) -> str:
         """A setting of the scenario itself."""
@@ -49,7 +42,8 @@ class Settings:
 
     def of_service(self, service: str, name: str) -> str:
         """A setting of a service."""
-        return said(f"{service}.{name}", getattr(self._scenario.service(service), name))
+        path = self._paths.to_service(service)
+        return said(f"{path}.{name}", getattr(self._scenario.service(service), name))
 
     def of_broker(self, name: str) -> str:
         """A setting of the broker."""
@@ -57,7 +51,8 @@ class Settings:
 
     def of_topic(self, message: str, name: str) -> str:
         """A setting of a topic of its own."""
-        return said(f"broker.topics.{message}.{name}", getattr(self._broker.topics[message], name))
+        path = f"broker.topics[{message}]" if "." in message else f"broker.topics.{message}"
+        return said(f"{path}.{name}", getattr(self._broker.topics[message], name))
 
     @property
     def _broker(self) -> Broker:
@@ -69,11 +64,15 @@ class Settings:
         value: Any = handling.policy
         for part in name.split("."):
             value = getattr(value, part)
-        return said(f"{handling.says}.{name}", value)
+        return said(f"{self._paths.to_policy(handling)}.{name}", value)
+
+    def of_policy(self, handling: HandlerNode) -> str:
+        """The whole delivery policy in force."""
+        return said(self._paths.to_policy(handling), handling.policy)
 
     def of_step(self, node: StepNode, name: str) -> str:
         """A setting of a step."""
-        return said(f"{path_to(node)}.{name}", getattr(node.step, name))
+        return said(f"{self._paths.to_step(node)}.{name}", getattr(node.step, name))
 
 
 def said(path: str, value: object) -> str:
@@ -83,39 +82,3 @@ def said(path: str, value: object) -> str:
     "broker.delivery.guarantee = 'at_most_once'"
     """
     return f"{path} = {value!r}"
-
-
-def path_to(node: StepNode) -> str:
-    """Return how a path of ``Scenario.replace`` leads to a step."""
-    match node.parent:
-        case None:
-            return f"{node.owner}.message"
-        case HandlerNode() as handling:
-            return f"{handling.owner}.{handling.message.name}{_token(handling.inside, node)}"
-        case ParallelNode() as parallel:
-            return f"{path_to(parallel)}.steps{_token(parallel.inside, node)}"
-        case BranchNode() as branch:
-            way = "then" if node in branch.then else "otherwise"
-            return f"{path_to(branch)}.{way}{_token(getattr(branch, way), node)}"
-        case CallNode() | PublicationNode() | WorkNode() as parent:
-            raise AssertionError(f"no step can be right inside {parent!r}")
-        case parent:
-            assert_never(parent)
-
-
-def _token(steps: Sequence[StepNode], step: StepNode) -> str:
-    """Return a step as a path names it: by its name, or by its position if that is not enough."""
-    name, names = _name(step), [_name(each) for each in steps]
-    return f"[{steps.index(step) if name is None or names.count(name) > 1 else name}]"
-
-
-def _name(node: StepNode) -> str | None:
-    match node:
-        case WorkNode() | BranchNode():
-            return node.step.label
-        case CallNode() | PublicationNode():
-            return node.name
-        case ParallelNode():
-            return None
-        case _:
-            assert_never(node)

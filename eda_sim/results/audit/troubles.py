@@ -1,12 +1,16 @@
 """What went wrong on the way to a work, and which of the works done were too many."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from eda_sim.results.case import Case, grouped
 from eda_sim.rules.plan import WorkNode
 
 NOWHERE: Mapping[int, frozenset[int]] = {}
+
+# What was on its way does not arrive: nobody has handled anything.
+SILENT: Final = ("cut_off", "lost_on_the_way")
+_IMPATIENT: Final = ("timed_out", "acknowledgement_timed_out")
 
 
 def troubles(
@@ -28,6 +32,19 @@ def troubles(
             yield from troubles(case, call.message, call.service, ways)
         else:
             yield from case.incidents[made.message, service]
+
+
+def behind(case: Case, trouble: Any) -> Any:
+    """Return what got lost where somebody then waited no longer; None if nothing did."""
+    if trouble.what not in _IMPATIENT:
+        return None
+    silences = (
+        each
+        for each in troubles(case, trouble.message, trouble.service)
+        if each.what in SILENT and each.at <= trouble.at
+        if each.message != trouble.message or each.attempt == trouble.attempt
+    )
+    return max(silences, key=lambda each: each.at, default=None)
 
 
 def again(case: Case, work: WorkNode, meant: int) -> list[tuple[Any, Any]]:
