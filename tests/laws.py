@@ -222,6 +222,18 @@ def nobody_is_busier_than_always(facts: Facts) -> None:
     assert utilisation.between(0, 1 + NANOSECOND).all()
 
 
+@law
+def a_broker_that_is_down_does_nothing(facts: Facts) -> None:
+    """It accepts nothing, gives nothing up and redrives nothing before it is back."""
+    table = facts.run.faults
+    outages = table[table["kind"] == BrokerOutage.kind]
+    acts = facts.run.incidents[facts.run.incidents["what"].isin(["dead_lettered", "redriven"])]
+    for outage in outages.itertuples():
+        over = inf if isnan(outage.ended_at) else outage.ended_at
+        for moments in (facts.run.messages["accepted_at"], acts["at"]):
+            assert not ((outage.started_at < moments) & (moments < over)).any()
+
+
 # -- what is done, and how often ---------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from eda_sim import (
     DeliveryPolicy,
     Handler,
     Loss,
+    NetworkPartition,
     Outage,
     Outbox,
     Publish,
@@ -349,13 +350,13 @@ def test_nobody_backs_off_beyond_the_deadline() -> None:
 
 @pytest.mark.parametrize("waits", [{}, {"prefetch": 2}, {"ordered": True}])
 def test_what_a_worker_has_been_handed_cannot_be_withdrawn(waits: dict[str, Any]) -> None:
-    """At 3.25 s the broker is back: the first attempt is done, the second is with a worker.
+    """At 3.25 s the broker can be reached: the first attempt is done, the second is with a worker.
 
     The first was worked on from 0 to 0.5 s and could not publish; its timeout was at 1 s.
     """
     steps = [takes(0.5), Publish("Announced")]
     listener = Service("listener", on={"Announced": [takes(0.25, "listen")]})
-    away = [BrokerOutage(at=0.25, lasts=3.0)]
+    away = [NetworkPartition(["worker"], ["broker"], at=0.25, lasts=3.0)]
     rules = DeliveryPolicy(ack_timeout=1.0, **waits)
     run = simulate(world([0.0], steps, rules, workers=2, services=[listener], faults=away))
     first = run.attempts[run.attempts["service"] == "worker"]

@@ -342,8 +342,8 @@ def test_five_thousand_calls_in_a_row_are_a_world_like_any() -> None:
 
 
 def test_a_run_may_have_more_names_than_sixteen_bits_can_tell_apart() -> None:
-    """Forty thousand labels, each of them its own in the table."""
-    work = [takes(0.0, f"work {n}") for n in range(40_000)]
+    """Thirty-three thousand labels, each of them its own in the table."""
+    work = [takes(0.0, f"work {n}") for n in range(33_000)]
     run = simulate(world(Call("Do"), [0.0], [Service("many", on={"Do": work})]))
     assert list(run.effects["label"]) == sorted(step.label for step in work)
 

@@ -1,13 +1,14 @@
 """The dead-letter queue of a service, where the scenario redrives from it, and each redrive.
 
-Otherwise nobody looks at dead letters again during a run, and the deliveries table
-says all about them.
+The broker sends them back: what is due while it is down goes when it is there again. Otherwise
+nobody looks at dead letters again during a run, and the deliveries table says all about them.
 """
 
 from typing import Protocol
 
 from eda_sim.engine.clock import Clock
 from eda_sim.engine.job import Process
+from eda_sim.engine.links import Network
 from eda_sim.rules.order import Rank, turn
 from eda_sim.scenario.redrive import Redrive
 
@@ -57,8 +58,11 @@ class DeadLetters:
 class RedriveActor:
     """One redrive of the scenario in a run."""
 
-    def __init__(self, clock: Clock, letters: DeadLetters, description: Redrive) -> None:
+    def __init__(
+        self, clock: Clock, network: Network, letters: DeadLetters, description: Redrive
+    ) -> None:
         self._clock = clock
+        self._network = network
         self._letters = letters
         self._description = description
         clock.process(self._redrive())
@@ -66,8 +70,15 @@ class RedriveActor:
     def _redrive(self) -> Process:
         """At its time send back what is there, at its rate."""
         at, rate = self._description.at, self._description.rate
-        yield self._clock.wait_until(at, _REDRIVES)
+        yield from self._broker_is_there(at)
         for number, letter in enumerate(self._letters.named(self._description.message)):
             if number and rate is not None:
-                yield self._clock.wait_until(at + number / rate, _REDRIVES)
+                yield from self._broker_is_there(at + number / rate)
             self._letters.redrive(letter)
+
+    def _broker_is_there(self, time: float) -> Process:
+        """Wait until ``time``, and until the broker is up."""
+        if time > self._clock.now:
+            yield self._clock.wait_until(time, _REDRIVES)
+        while (outage := self._network.broker_outage) is not None:
+            yield outage.over

@@ -179,10 +179,15 @@ class Delivery:
                 self._end(terms.given_up, terms.clock._now)
 
     def _not_acknowledged(self, attempt: "DeliveryAttempt") -> None:
-        """The acknowledgement timeout of an attempt is over."""
+        """The acknowledgement timeout of an attempt is over, or the outage in which it ended."""
         if attempt.attempt != self.attempts or self.state is not HANDLING:
             return
         terms = self.terms
+        outage = terms.network.broker_outage
+        if outage is not None:  # a broker that is down gives nothing up
+            assert outage.over.callbacks is not None
+            outage.over.callbacks.append(lambda _: self._not_acknowledged(attempt))
+            return
         self.incident("acknowledgement_timed_out", attempt.attempt)
         if self._use_up_a_try():
             self.state = self.state["acknowledgement timed out"]

@@ -82,6 +82,14 @@ class Network:
             for planned in faults
             if not isinstance(planned.fault, (Outage, Slowdown))
         }
+        self._broker_outages = [
+            each for each in self.conditions.values() if isinstance(each.fault, BrokerOutage)
+        ]
+
+    @property
+    def broker_outage(self) -> Condition | None:
+        """What keeps the broker down now, if anything does: it does nothing meanwhile."""
+        return next((each for each in self._broker_outages if each.active), None)
 
     def link(self, one: str, other: str, address: Address) -> "Link | None":
         """Return the link for one message's way, or None if it can never be troubled."""

@@ -163,7 +163,7 @@ class PublicationStep:
         self._incident("topic_full", published)
         if self._drops:
             return Outcome.LOST
-        room = topic.wait()
+        room = topic.wait(self._link)
         try:
             yield room
         except Interrupt:

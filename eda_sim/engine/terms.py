@@ -36,6 +36,7 @@ class Terms:
         turnaround = address.of("turnaround")
         self.clock = stage.clock
         self.note = stage.incidents.note
+        self.network = stage.network
         self.again = stage.standstill.again
         self.codes = stage.recorder.codes
         self.service = stage.recorder.names.code(node.owner)

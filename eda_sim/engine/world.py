@@ -70,7 +70,7 @@ def _dead_letters(stage: Stage) -> Mapping[str, DeadLetters]:
     letters: dict[str, DeadLetters] = {}
     for redrive in stage.scenario.redrives:
         queue = letters.setdefault(redrive.service, DeadLetters())
-        RedriveActor(stage.clock, queue, redrive)
+        RedriveActor(stage.clock, stage.network, queue, redrive)
     return letters
 
 

@@ -27,8 +27,8 @@ class Topic:
         partitions: how many it has if it is ordered; None: as many as the broker says.
         capacity: how many messages the broker holds, accepted and not yet ended for every
             subscriber; None: without bound.
-        when_full: what a full topic does: publishers ``wait``, their workers held, or it ``drop``s
-            what they publish.
+        when_full: what a full topic does: publishers ``wait``, their workers held, until there is
+            room and a broker that they can reach, or it ``drop``s what they publish.
     """
 
     _: KW_ONLY

@@ -124,8 +124,10 @@ class Slowdown(Timed):
 class BrokerOutage(Timed):
     """The broker is down.
 
-    Publishers wait, fail or lose their message, as ``Broker.when_unreachable`` says; nothing is
-    dispatched; acknowledgements do not arrive, so what was being handled comes again.
+    Publishers wait, fail or lose their message, as ``Broker.when_unreachable`` says; who waits for
+    room in a full topic goes on waiting. Nothing is admitted, dispatched, dead-lettered or
+    redriven: what falls due meanwhile the broker does when it is back. Acknowledgements do not
+    arrive, so what was being handled comes again.
 
     Args:
         at: when it begins, in seconds; with ``lasts``.
