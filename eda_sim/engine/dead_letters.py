@@ -78,7 +78,7 @@ class RedriveActor:
 
     def _broker_is_there(self, time: float) -> Process:
         """Wait until ``time``, and until the broker is up."""
-        if time > self._clock.now:
+        if time >= self._clock.now:
             yield self._clock.wait_until(time, _REDRIVES)
         while (outage := self._network.broker_outage) is not None:
             yield outage.over
