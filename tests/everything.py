@@ -246,6 +246,7 @@ def _brokers(draw: st.DrawFn, names: tuple[str, ...]) -> Broker:
         rebalance=draw(ticks(0, 4)),
         when_unreachable=draw(st.sampled_from(["wait", "wait", "fail", "lose"])),
         republish_after=draw(ticks(1, 6)),
+        deduplicates=draw(st.sampled_from([None, None, None, "session", 4 * TICK])),
         topics=draw(st.dictionaries(st.sampled_from(names), topics, max_size=2)),
     )
 

@@ -98,6 +98,16 @@ class Facts:
         doubling = (fault for fault in self.scenario.faults if isinstance(fault, Duplicates))
         return 2 if any(touches(fault, service, BROKER) for fault in doubling) else 1
 
+    @cached_property
+    def accepted(self) -> Counter[tuple[int, str]]:
+        """How often each message was accepted (or lost) for each subscriber."""
+        table = self.run.deliveries
+        return Counter(zip(table["message"], table["subscriber"], strict=True))
+
+    def comes(self, row: Any) -> int:
+        """How often the message of a delivery may arrive at its subscriber."""
+        return self.copies(row.subscriber) * self.accepted[row.message, row.subscriber]
+
     def may_vanish(self, sender: str, name: str) -> bool:
         """Say whether a message may be lost before the broker has accepted it."""
         broker = self.scenario.broker
@@ -149,14 +159,16 @@ for of_deliveries in (
 
 @law
 def deliveries_are_conserved(facts: Facts) -> None:
-    """Each message has one delivery for each subscriber, with one of four outcomes.
+    """Each time that a message is accepted it has one delivery for each subscriber.
 
-    What the broker has not accepted has none, or lost ones where its publisher does not ask.
+    Each has one of four outcomes. A message is accepted again only where its publisher may publish
+    it again, and by a broker that does not know it. What the broker has not accepted has no
+    delivery, or lost ones where its publisher does not ask.
     """
     found: dict[int, dict[str, Any]] = defaultdict(dict)
+    again = Counter(facts.run.incidents.query("what == 'accepted_again'")["message"])
     for each in facts.told:
         row = each.row
-        assert row.subscriber not in found[row.message]
         found[row.message][row.subscriber] = row
         assert row.outcome in ("handled", "dead_lettered", "lost", "pending")
         assert isnan(row.ended_at) == (row.outcome == "pending")
@@ -164,6 +176,9 @@ def deliveries_are_conserved(facts: Facts) -> None:
         if message in facts.called:
             continue
         subscribers = {each.name for each in handlers_of(row.name, facts.scenario.services)}
+        for subscriber in subscribers:
+            times = facts.accepted[message, subscriber]
+            assert times <= 1 or again[message] == (times - 1) * len(subscribers)
         outcomes = {each.outcome for each in found[message].values()}
         if not isnan(row.accepted_at):
             assert set(found[message]) == subscribers
@@ -292,7 +307,7 @@ def at_most_once_is_once_at_most(facts: Facts) -> None:
     for each in facts.told:
         if each.rules.guarantee != "at_most_once":
             continue
-        most = facts.copies(each.row.subscriber)
+        most = facts.comes(each.row)
         assert len(each.attempts) <= most
         assert each.row.attempts <= 1
         assert each.row.outcome != "dead_lettered"
@@ -310,7 +325,7 @@ def an_idempotent_handler_does_each_work_once(facts: Facts) -> None:
     }
     for each in facts.told:
         if each.rules.deduplication == Deduplication():
-            alone = each.rules.ack_timeout is None and facts.copies(each.row.subscriber) == 1
+            alone = each.rules.ack_timeout is None and facts.comes(each.row) == 1
             _at_most(facts, each, 1, accepted if alone else {})
 
 
@@ -333,7 +348,7 @@ def an_ordered_topic_keeps_its_order(facts: Facts) -> None:
     in_order = [
         each
         for each in facts.told
-        if each.row.subscriber not in redriven and facts.copies(each.row.subscriber) == 1
+        if each.row.subscriber not in redriven and facts.comes(each.row) == 1
     ]
     test_delivery_laws.a_partition_keeps_the_order_of_acceptance(facts.run, in_order)
 

@@ -18,6 +18,7 @@ from simpy import Interrupt
 from simpy import Process as Relay
 
 from eda_sim.engine.clock import Clock, kill
+from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.instances import Instances
 from eda_sim.engine.job import Performance, Process
 from eda_sim.rules.order import Rank, turn
@@ -39,6 +40,7 @@ class OutboxRelay:
         self._written: deque[Publication] = deque()
         self._process: Relay | None = None  # while something is written
         self._publishes = False
+        self.killed_by = NO_FAULT
 
     def write(self, publication: Publication) -> None:
         """Write an event down; from now on no crash can lose it."""
@@ -46,8 +48,9 @@ class OutboxRelay:
         if self._process is None:
             self._process = self._clock.process(self._relay())
 
-    def die(self) -> None:
+    def die(self, fault: int) -> None:
         """No instance is up any more: the batch ends here."""
+        self.killed_by = fault
         if self._process is not None and self._publishes:
             kill(self._process)
 

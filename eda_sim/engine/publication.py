@@ -1,10 +1,12 @@
 """A send or a publication: a message is handed over until the broker has confirmed it.
 
-What the broker does with it is in ``acceptance``, how it travels from there in ``subscription``,
-and what becomes of each delivery in ``delivery``. A worker that dies hands nothing over: what it
-was just publishing is not accepted, and whoever takes its job makes the message anew. The relay
-of an outbox has handed over what it was just publishing: that still arrives, and as the relay
-does not know it, it publishes it again.
+A message whose confirmation gets lost is published again, under its own id, and the broker has
+it twice unless it deduplicates. What the broker does with it is in ``acceptance``, how it travels
+from there in ``subscription``, and what becomes of each delivery in ``delivery``.
+
+A worker that dies hands nothing over: what it was just publishing is not accepted, and whoever
+takes its job makes the message anew. The relay of an outbox has handed over what it was just
+publishing: that still arrives, and as the relay does not know it, it publishes it again.
 """
 
 from functools import partial
@@ -13,8 +15,8 @@ from simpy import Interrupt
 
 from eda_sim.engine.acceptance import Acceptance, Published
 from eda_sim.engine.incidents import NO_FAULT
-from eda_sim.engine.job import Job, Performance
-from eda_sim.engine.links import Condition, Link, how_stopped
+from eda_sim.engine.job import Job, Performance, Process
+from eda_sim.engine.links import Condition, how_stopped
 from eda_sim.engine.memory import Memory
 from eda_sim.engine.outbox import OutboxRelay
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
@@ -51,7 +53,9 @@ class PublicationStep:
         self._acceptance = acceptance
         self._accept = acceptance.accept
         self._link = stage.network.link(node.owner, BROKER, publish)
-        self._when_unreachable = broker.when_unreachable
+        self._link_back = stage.network.link(node.owner, BROKER, node.address.of("confirm"))
+        self._waits = broker.when_unreachable == "wait"
+        self._asks = broker.when_unreachable != "lose" or outbox is not None
         self._republish_after = broker.republish_after
         self._drops = node.topic.when_full == "drop"
         self._outbox = outbox
@@ -106,51 +110,111 @@ class PublicationStep:
         return OK
 
     def _hand_over(self, published: Published) -> Performance:
-        """Let it travel to the broker, and see that it is accepted."""
-        request = published.request
-        published.attempts += 1
-        latency = self._latency(request.number, published.tries)
-        if latency:
-            turn = self._turn + request.turn
-            arrival = self._clock.wait(latency, turn, published.attempts)
-            try:
-                yield arrival
-            except Interrupt:
-                if self._outbox is not None:
-                    assert arrival.callbacks is not None
-                    arrival.callbacks.append(lambda _: self._arrive_alone(published))
-                raise
-        if self._troubled:
-            outcome = yield from self._reach_the_broker(published)
-            if outcome is not OK:
-                return self._not_accepted(published, outcome)
-        self._accept(published)
-        return OK
-
-    def _reach_the_broker(self, published: Published) -> Performance:
-        """Publish until there is a broker to accept it, as far as the policy goes."""
-        link, request = self._link, published.request
-        while link is not None and (stop := self._stopped(link, published)):
-            if self._when_unreachable != "wait":
-                # What is written in an outbox stays there until the broker has confirmed it.
-                kept = self._when_unreachable == "fail" or self._outbox is not None
-                return FAILED if kept else Outcome.LOST
-            if stop is link.cut:
+        """Publish until the broker has confirmed, as far as the policy goes."""
+        latency = self._latency(published.request.number, published.tries)
+        while True:
+            published.attempts += 1
+            yield from self._travel(published, latency)
+            latency = 0.0
+            stop = self._stopped(published)
+            while self._waits and stop is not None and stop is self._cut:
                 yield stop.over
-            else:
-                turn = self._again + request.turn
-                yield self._clock.wait(self._republish_after, turn, published.attempts)
-                published.attempts += 1
-                self._tried_again(published, self._name, self._sender, request, _REMEDY)
-        return (yield from self._enter_the_topic(published))
+                stop = self._stopped(published)
+            if stop is None:
+                outcome = yield from self._arrive(published)
+                stop = self._unconfirmed(published) if outcome is OK and self._asks else None
+                if stop is None:
+                    return self._settled(published, outcome)
+            if not self._waits:
+                # What is written in an outbox stays there until the broker has confirmed it.
+                return self._settled(published, FAILED if self._asks else Outcome.LOST)
+            yield from self._wait_for_an_answer(published)
 
-    def _stopped(self, link: Link, published: Published) -> Condition | None:
-        """Return what keeps it from arriving now, if anything does, and write that down."""
+    def _travel(self, published: Published, latency: float) -> Process:
+        """Let it travel to the broker, perhaps held up."""
+        request, link, tries = published.request, self._link, _tries(published)
+        for condition, longer in () if link is None else link.holds_up(request.number, tries):
+            self._incident("held_up", published, condition.number)
+            latency += longer
+        if not latency:
+            return
+        session, turn = published.session, self._turn + request.turn
+        arrival = self._clock.wait(latency, turn, published.attempts)
+        try:
+            yield arrival
+        except Interrupt:
+            if self._outbox is not None:
+                published.begin_again(self._outbox.killed_by)
+                assert arrival.callbacks is not None
+                arrival.callbacks.append(lambda _: self._arrive_late(published, session))
+            raise
+
+    def _wait_for_an_answer(self, published: Published) -> Process:
+        """None has come: after a while it is published again."""
         request = published.request
-        stop = link.stops(request.number, fold(published.tries, published.attempts))
+        turn = self._again + request.turn
+        yield self._clock.wait(self._republish_after, turn, published.attempts)
+        self._tried_again(published, self._name, self._sender, request, _REMEDY)
+
+    @property
+    def _cut(self) -> Condition | None:
+        return None if self._link is None else self._link.cut
+
+    def _stopped(self, published: Published) -> Condition | None:
+        """Return what keeps it from arriving now, if anything does, and write that down."""
+        if self._link is None:
+            return None
+        stop = self._link.stops(published.request.number, _tries(published))
         if stop is not None:
             self._incident(how_stopped(stop), published, stop.number)
         return stop
+
+    def _unconfirmed(self, published: Published) -> Condition | None:
+        """Return what keeps the confirmation from arriving, if anything does."""
+        if self._link_back is None:
+            return None
+        lost = self._link_back.loses(published.request.number, _tries(published))
+        if lost is not None:
+            self._incident("confirmation_lost", published, lost.number)
+            published.fault = lost.number
+        return lost
+
+    # -- at the broker -----------------------------------------------------------
+
+    def _arrive(self, published: Published) -> Performance:
+        """It is accepted, if it is new and there is room; a link may let it arrive twice."""
+        if self._acceptance.knows(published, published.session):
+            self._incident("deduplicated", published)
+        else:
+            outcome = yield from self._enter_the_topic(published)
+            if outcome is not OK:
+                return outcome
+            self._accept(published, published.session)
+        link = self._link
+        if link is not None:
+            doubled = link.doubles(published.request.number, _tries(published))
+            if doubled is not None:
+                self._incident("doubled", published, doubled.number)
+                published.fault = doubled.number
+                self._arrive_alone(published, published.session)
+        return OK
+
+    def _arrive_late(self, published: Published, session: int) -> None:
+        """It arrives after the death of the relay that handed it over."""
+        if self._stopped(published) is None:
+            self._arrive_alone(published, session)
+
+    def _arrive_alone(self, published: Published, session: int) -> None:
+        """It arrives, and nobody waits: neither for its acceptance nor, with it, for room."""
+        topic = self._acceptance.topic
+        if self._acceptance.knows(published, session):
+            self._incident("deduplicated", published)
+        elif topic is not None and topic.is_full:
+            self._incident("topic_full", published)
+        else:
+            if topic is not None:
+                topic.enter()
+            self._acceptance.accept(published, session)
 
     def _enter_the_topic(self, published: Published) -> Performance:
         """Wait for room in a topic with a capacity, or see the message dropped."""
@@ -171,27 +235,22 @@ class PublicationStep:
             raise
         return OK
 
-    def _arrive_alone(self, published: Published) -> None:
-        """It arrives after the death of the relay: nobody waits, neither for it nor with it."""
-        topic = self._acceptance.topic
-        if self._link is not None and self._stopped(self._link, published):
-            return
-        if topic is not None and topic.is_full:
-            self._incident("topic_full", published)
-            return
-        if topic is not None:
-            topic.enter()
-        self._accept(published)
-
-    def _not_accepted(self, published: Published, outcome: Outcome) -> Outcome:
-        """The broker has not taken the message: it is lost, or the publisher fails."""
+    def _settled(self, published: Published, outcome: Outcome) -> Outcome:
+        """The publisher is done: the broker has the message, or it is lost, or he fails."""
+        if outcome is OK:
+            return OK
         if not published.accepted and (outcome is Outcome.LOST or self._outbox is None):
             published.row[-1] = NEVER
         if outcome is FAILED:
-            return outcome
+            return FAILED
         if not published.accepted:
             self._acceptance.lose(published)
         return OK
 
     def _incident(self, what: str, published: Published, fault: int = NO_FAULT) -> None:
         self._note(what, published.message, published.request, self._sender, fault=fault)
+
+
+def _tries(published: Published) -> int:
+    """Return the tries that led to it, and how often it has been handed over."""
+    return fold(published.tries, published.attempts)

@@ -239,7 +239,7 @@ class ServiceActor:
         self._idle = deque(worker for worker in self._idle if worker.of not in killed)
         if self.instances.are_down:
             for relay in self.relays:
-                relay.die()
+                relay.die(fault)
         dead = [instance.number for instance in killed if instance.number in were_up]
         for room in self._rooms:
             room.instances_down(dead)

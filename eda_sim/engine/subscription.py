@@ -73,6 +73,10 @@ class Subscription:
         travel = self._travel_time(request.number, tries)
         self._clock.travel(travel, self._arrives + request.turn, 1, delivery.available)
 
+    def comes_again(self, request: Request, message: int, fault: int) -> None:
+        """Write down that the broker has accepted a message that it had before."""
+        self._terms.note("accepted_again", message, request, self._service, fault=fault)
+
     def lose(self, request: Request, message: int, published_at: float) -> None:
         """Write down a delivery that never came about: its message was lost on the way."""
         now = self._clock.now

@@ -129,7 +129,10 @@ class _Builder:
                 )
             case PublicationNode():
                 subscriptions = tuple(map(self._subscription, node.inside))
-                acceptance = Acceptance(stage.clock, subscriptions, self._shared.topic(node))
+                broker, topic = stage.scenario.broker, self._shared.topic(node)
+                assert broker is not None
+                window = broker.deduplicates
+                acceptance = Acceptance(stage.clock, window, subscriptions, topic)
                 return PublicationStep(stage, node, acceptance, self._outbox(node), memory)
             case ParallelNode():
                 return ParallelStep(stage, self._made(node.inside))

@@ -13,6 +13,7 @@ address                                what is drawn
 ``orders -> Pay/there``, ``/back``     how long a call and its reply travel
 ``orders -> Pay/jitter``               how long a try waits for the next
 ``orders -> Paid/publish``             how long the broker takes to accept a message
+``orders -> Paid/confirm``             whether a fault hits the broker's confirmation
 ``orders -> Paid/email/deliver``       how long an accepted message travels to a subscriber
 ``orders -> Paid/email/turnaround``    how long an acknowledgement takes to come back
 ``orders -> Paid/email/acknowledge``   what happens to it on a troubled link

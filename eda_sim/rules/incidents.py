@@ -35,7 +35,10 @@ INCIDENTS: Final = {
     "cut_off": "nothing passed the link",
     "lost_on_the_way": "it got lost on the link",
     "acknowledgement_lost": "its acknowledgement did not reach the broker",
+    "confirmation_lost": "the broker had accepted it, but its publisher did not hear of that",
     "doubled": "it arrived twice",
+    "deduplicated": "the broker had it already, and knew that",
+    "accepted_again": "it was published again, and the broker accepted it again",
     "held_up": "it was held up on the link, and others overtook it",
     # of dead letters
     "dead_lettered": "it was given up, and kept in the dead-letter queue",

@@ -54,6 +54,10 @@ class Broker:
             confirmed: ``wait`` until it has (their workers held), ``fail`` their attempt, or
             ``lose`` the message and go on.
         republish_after: seconds after which a publisher that waits publishes again.
+        deduplicates: for how many seconds the broker knows the id of what it has accepted, so that
+            what its publisher publishes again is not accepted again; ``session``: for as long as
+            the publisher lives (the relay of an outbox that has died is another one); None: not
+            at all.
         topics: what a topic has of its own, by message name.
 
     Example:
@@ -74,6 +78,7 @@ class Broker:
     rebalance: Seconds = 3.0
     when_unreachable: Literal["wait", "fail", "lose"] = "wait"
     republish_after: PositiveSeconds = 1.0
+    deduplicates: PositiveSeconds | Literal["session"] | None = None
     topics: Annotated[Mapping[Name, Topic], freeze_mapping] = field(default_factory=FrozenDict)
 
     def partitions_of(self, name: str) -> int:

@@ -181,7 +181,9 @@ class Loss(TimedOrAlways):
 
     What a lost message means depends on who sent it: a call waits for its timeout, a publisher
     waits, fails or loses it (``Broker.when_unreachable``), the broker delivers again unless at
-    most once, and a lost acknowledgement brings the message again.
+    most once, and a lost acknowledgement brings the message again. The broker's confirmation may
+    get lost as well: its publisher takes the message for lost, and one that publishes it again
+    makes the broker have it twice, unless it deduplicates (``Broker.deduplicates``).
 
     Args:
         probability: of each message, a fraction.
@@ -201,12 +203,15 @@ class Loss(TimedOrAlways):
 
 @description
 class Duplicates(TimedOrAlways):
-    """A call or a delivery arrives twice on a link.
+    """A call, a publication or a delivery arrives twice on a link.
+
+    A publication that arrives twice is accepted twice, with a delivery more for each subscriber,
+    unless the broker deduplicates (``Broker.deduplicates``).
 
     The copy travels with the other and goes by the number of the same try; its luck is its own.
 
     Args:
-        probability: of each call and delivery, a fraction.
+        probability: of each call, publication and delivery, a fraction.
         between: the two ends of the link: services, sources of traffic or ``"broker"``; None: all
             links.
         at: when it begins, in seconds; with ``lasts``. Without any time it lasts for the whole run.
@@ -223,10 +228,10 @@ class Duplicates(TimedOrAlways):
 
 @description
 class Reordering(TimedOrAlways):
-    """A call or a delivery is held up on a link: others overtake it.
+    """A call, a publication or a delivery is held up on a link: others overtake it.
 
     Args:
-        probability: of each call and delivery, a fraction.
+        probability: of each call, publication and delivery, a fraction.
         delay: for how long, in seconds.
         between: the two ends of the link: services, sources of traffic or ``"broker"``; None: all
             links.

@@ -33,7 +33,15 @@ SIDE_BY_SIDE: Final = "side_by_side"
 OUTCOMES: Final = ("dead_lettered",)
 
 # They make something late or come twice, but keep nothing from happening.
-_HARMLESS: Final = ("returned", "held_up", "doubled", "redriven", "acknowledgement_lost")
+_HARMLESS: Final = (
+    "returned",
+    "held_up",
+    "doubled",
+    "deduplicated",
+    "accepted_again",
+    "redriven",
+    "acknowledgement_lost",
+)
 
 # Work fails before its caller's patience ends, and so on.
 _ORDER: Final = {what: position for position, what in enumerate(INCIDENTS)}

@@ -133,6 +133,8 @@ class Remedies:
 
     def _of_repeated_delivery(self, handling: HandlerNode, last: Any) -> str:
         settings, policy = self._settings, promised(handling)
+        if last.what == "accepted_again":
+            return settings.of_broker("deduplicates")
         forgets = policy.idempotent and policy.deduplication != Deduplication()
         if last.what == "doubled" and policy.idempotent is True:
             return NONE

@@ -54,7 +54,10 @@ class Telling:
         if isnan(message.accepted_at):
             return departure, None
         accepted = self._tell(message.accepted_at, broker, "accepted", name, because=departure)
+        subscribers: dict[str, Any] = {}
         for delivery in self._case.deliveries(message.message):
+            subscribers.setdefault(delivery.subscriber, delivery)
+        for delivery in subscribers.values():  # with whatever the broker accepted again
             self._tell_delivery(message, delivery, accepted)
         return departure, accepted
 
