@@ -53,8 +53,8 @@ KAFKA: Final = Preset(
             "enable.idempotence",
             TRUTH,
             True,
-            "nothing to set: sending again writes no duplicates here. False can be expressed only "
-            "where nothing is sent again, with acks=0 or retries=0",
+            "deduplicates: session where a publisher sends again, since a producer that has died "
+            "and is back is another one. False is None: what is sent again is written again",
             _PRODUCER,
         ),
         setting(
@@ -167,7 +167,8 @@ def kafka_fields(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) -
         ),
         "partitions": given.number("num.partitions", 1, LARGEST),
         "rebalance": given.milliseconds("session.timeout.ms", 1, LARGEST),
-        "when_unreachable": _when_unreachable(given),
+        "when_unreachable": (policy := _when_unreachable(given)),
+        "deduplicates": "session" if policy == "wait" and _is_idempotent(given) else None,
         "republish_after": given.milliseconds("request.timeout.ms", 1, LARGEST),
     }
 
@@ -181,22 +182,17 @@ def _when_unreachable(given: Given) -> Literal["wait", "fail", "lose"]:
         )
     acks = given.word("acks", _ACKS, "'all' or 0")
     retries = _retries(given)
-    idempotent = given.truth("enable.idempotence")
-    if idempotent and (acks == "none" or not retries):
+    if _is_idempotent(given) and (acks == "none" or not retries):
         conflict = "acks=0" if acks == "none" else "retries=0"
         given.leave_out(("enable.idempotence",), f"{conflict}: it needs acks='all' and retries")
     if acks == "none":
         given.leave_out(("retries",), "acks=0, which never learns of a failure")
         return "lose"
-    if not retries:
-        return "fail"
-    if not idempotent:
-        raise given.refused(
-            "enable.idempotence",
-            "must be True where a publisher sends again",
-            "sending again writes no duplicates here; leave it out, or set retries=0",
-        )
-    return "wait"
+    return "wait" if retries else "fail"
+
+
+def _is_idempotent(given: Given) -> bool:
+    return given.truth("enable.idempotence")
 
 
 def _retries(given: Given) -> bool:

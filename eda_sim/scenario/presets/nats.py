@@ -25,6 +25,10 @@ _DELIVERY = Page(
     "Delivery and acknowledgment",
     "https://docs.nats.io/learn/jetstream/delivery-and-acknowledgment",
 )
+_STREAMS = Page(
+    "JetStream Model Deep Dive",
+    "https://docs.nats.io/using-nats/developer/develop_jetstream/model_deep_dive",
+)
 
 PENDING: Final = 1000
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -73,6 +77,14 @@ NATS: Final = Preset(
             _CONSUMERS,
         ),
         setting("nakWithDelay", SECONDS, 0, "the wait of delivery.retry", _CONSUMERS),
+        setting(
+            "duplicate_window",
+            SECONDS,
+            120,
+            "deduplicates: publishers give each message an id (Nats-Msg-Id), and the stream knows "
+            "it for so long",
+            _STREAMS,
+        ),
     ),
     (
         behaviour(
@@ -99,10 +111,8 @@ NATS: Final = Preset(
         ),
     ),
     {
-        "Nats-Msg-Id": "every publication is a message of its own: no publisher sends one twice",
-        "duplicate_window": "every publication is a message of its own: no publisher sends one "
-        "twice; for what a handler sees twice use "
-        "DeliveryPolicy(idempotent=Deduplication(window=...))",
+        "Nats-Msg-Id": "every message has an id of its own here, which its publisher gives: say for "
+        "how long the stream knows it with duplicate_window",
         "InactiveThreshold": "no consumer is forgotten here: leave it out",
     },
 )
@@ -117,6 +127,7 @@ def nats_fields(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) ->
             "must be 'AckExplicit' or 'AckNone'",
             "each message is acknowledged for itself; use AckExplicit",
         )
+    window = _seconds(given, "duplicate_window", given.value("duplicate_window"))
     policy = given.word("AckPolicy", _POLICIES, "'AckExplicit' or 'AckNone'")
     if policy == "none":
         needless = ("AckWait", "MaxDeliver", "MaxAckPending", "BackOff", "nakWithDelay")
@@ -127,7 +138,7 @@ def nats_fields(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) ->
             guarantee="at_most_once",
             requeue="head",
         )
-        return {"delivery": delivery}
+        return {"delivery": delivery, "deduplicates": window}
     one_by_one, attempts = _one_by_one(given), _attempts(given)
     delay = _seconds(given, "nakWithDelay", given.value("nakWithDelay"), may_be_zero=True)
     delivery = DeliveryPolicy(
@@ -136,7 +147,7 @@ def nats_fields(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) ->
         ack_timeout=_ack_wait(given, attempts),
         ordered=one_by_one,
     )
-    fields: dict[str, Any] = {"delivery": delivery}
+    fields: dict[str, Any] = {"delivery": delivery, "deduplicates": window}
     return fields | ({"partitions": 1, "rebalance": 0.0} if one_by_one else {})
 
 

@@ -29,9 +29,13 @@ _DEAD_LETTERS = Page("Amazon SQS dead-letter queues", f"{_GUIDE}/sqs-dead-letter
 _DELAY = Page("Amazon SQS delay queues", f"{_GUIDE}/sqs-delay-queues.html")
 _STANDARD = Page("Amazon SQS standard queues", f"{_GUIDE}/standard-queues.html")
 _FIFO = Page("FIFO delivery logic", f"{_GUIDE}/FIFO-queues-understanding-logic.html")
+_ONCE = Page(
+    "Exactly-once processing in Amazon SQS", f"{_GUIDE}/FIFO-queues-exactly-once-processing.html"
+)
 _CREATE = Page("CreateQueue (API reference)", f"{_REFERENCE}/API_CreateQueue.html")
 
 MOST_RECEIPTS: Final = 1000  # what a retry can count to
+KNOWN_FOR: Final = 300.0  # seconds: the deduplication interval of a FIFO queue
 MESSAGE_GROUPS: Final = 1000  # partitions of a FIFO queue, unless the caller says otherwise
 
 SQS: Final = Preset(
@@ -94,6 +98,12 @@ SQS: Final = Preset(
             "rebalance is 0: nothing but the visibility timeout keeps a group",
             _FIFO,
         ),
+        behaviour(
+            "a FIFO queue does not introduce a message again that is sent again within the "
+            "deduplication interval of five minutes",
+            "with FifoQueue, deduplicates is 300: publishers give each message an id",
+            _ONCE,
+        ),
     ),
     {
         "ContentBasedDeduplication": "every publication is a message of its own, and nobody looks "
@@ -133,7 +143,7 @@ def sqs_fields(
     fields: dict[str, Any] = {"delivery": delivery}
     if ordered:
         groups = MESSAGE_GROUPS if partitions is None else partitions
-        fields |= {"partitions": groups, "rebalance": 0.0}
+        fields |= {"partitions": groups, "rebalance": 0.0, "deduplicates": KNOWN_FOR}
     elif partitions is not None:
         raise InvalidInput(
             f"{SQS.call}: partitions must be left out without FifoQueue=True, got {partitions!r}: "
