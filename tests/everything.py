@@ -341,7 +341,7 @@ def _redrive(of: tuple[str, str], any_message: bool, at: float, rate: float | No
 
 @st.composite
 def _arrivals(draw: st.DrawFn, requests: int) -> Any:
-    moments = st.lists(ticks(0, 32), max_size=requests)
+    moments = st.lists(ticks(0, 31), max_size=requests)
     return draw(
         st.one_of(
             st.just(Regular(min(16.0, requests / DURATION))),

@@ -91,7 +91,7 @@ def distributions(most: int = 30) -> st.SearchStrategy[Distribution]:
 def arrivals(requests: int, duration: float) -> st.SearchStrategy[Any]:
     """Every arrival process, with about ``requests`` expected in ``duration`` seconds."""
     rate = requests / duration
-    moments = st.floats(0, 1.2 * duration, allow_subnormal=False)
+    moments = st.floats(0, duration, exclude_max=True, allow_subnormal=False)
     return st.one_of(
         st.just(Poisson(rate)),
         st.just(Regular(rate)),

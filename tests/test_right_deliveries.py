@@ -9,7 +9,9 @@ from eda_sim import (
     Call,
     Constant,
     DeliveryPolicy,
+    Outage,
     Publish,
+    Redrive,
     Retry,
     Run,
     Send,
@@ -287,6 +289,7 @@ def test_one_subscriber_in_trouble_is_no_trouble_for_the_others() -> None:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:.*too late:eda_sim.EdaSimWarning")
 def test_a_run_drains_and_then_says_what_is_open() -> None:
     """Traffic until 2 s, one second more: what ends at 3 s is in, the rest open."""
     services = [Service("b", on={"E": [takes(1.5)], "C": [takes(1)]})]
@@ -307,6 +310,7 @@ def test_a_run_drains_and_then_says_what_is_open() -> None:
     assert rows(run.calls, "ended_at", "outcome") == [(None, "unfinished")]
 
 
+@pytest.mark.filterwarnings("ignore:.*too late:eda_sim.EdaSimWarning")
 def test_without_a_drain_a_run_ends_with_its_traffic() -> None:
     """What ends at the last instant counts; arrivals fill the time up to it, without it."""
     services = [Service("b", workers=9, on={"E": [takes(0.5)]})]
@@ -334,3 +338,30 @@ def test_a_delivery_that_backs_off_or_travels_is_pending() -> None:
     columns = ("attempts", "available_at", "ended_at", "outcome")
     assert rows(run.deliveries, *columns) == [(0, None, None, "pending")]
     assert len(run.attempts) == 0
+
+
+# -- once on the way, and when a retry's wait begins ----------------------------------
+
+
+def test_a_retry_waits_from_the_end_of_the_turnaround_and_does_not_travel_again() -> None:
+    """Half a second on the way; work to 1.5 s, turnaround to 1.75 s, and a second later again."""
+    policy = DeliveryPolicy(retry=Retry(max_attempts=2, backoff=Backoff(1.0)))
+    services = [Service("a", on={"E": handled(policy, takes(1, transient=1.0))})]
+    broker = Broker(deliver=Constant(0.5), turnaround=Constant(0.25))
+    run = simulate(world(Publish("E"), [0], services, broker=broker))
+    assert tried(run, "a") == [
+        (0, 1, 0.5, 0.5, 1.75, "failed"),
+        (0, 2, 2.75, 2.75, 4.0, "failed"),
+    ]
+
+
+def test_what_comes_back_after_a_crash_or_a_redrive_does_not_travel_again() -> None:
+    """It is queued again the moment the instance dies, and the moment it is redriven."""
+    policy = DeliveryPolicy(retry=Retry(max_attempts=1))
+    services = [Service("a", on={"E": handled(policy, takes(1, transient=1.0))})]
+    faults, broker = [Outage("a", at=1, lasts=2)], Broker(deliver=Constant(0.5))
+    redrives = [Redrive("a", at=8)]
+    scenario = world(
+        Publish("E"), [0], services, broker=broker, faults=faults, redrives=redrives, drain=50.0
+    )
+    assert [row[2] for row in tried(simulate(scenario), "a")] == [0.5, 1.0, 8.0]

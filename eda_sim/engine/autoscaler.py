@@ -8,6 +8,7 @@ from eda_sim.engine.job import Process
 from eda_sim.engine.service import ServiceActor
 from eda_sim.engine.stage import Stage
 from eda_sim.rules.order import Rank, turn
+from eda_sim.rules.rounding import before
 from eda_sim.rules.scaling import instances_wanted
 from eda_sim.scenario.service import Autoscale
 
@@ -28,7 +29,7 @@ class AutoscalerActor:
 
     def _watch(self) -> Process:
         looks = 1
-        while (time := looks * self._description.every) < self._duration:
+        while before(time := looks * self._description.every, self._duration):
             yield self._clock.wait_until(time, _LOOKS)
             self._scale(self._measure())
             looks += 1

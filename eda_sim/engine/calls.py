@@ -26,6 +26,7 @@ from eda_sim.rules.lifecycle import READY, TIMED_OUT, State
 from eda_sim.rules.luck import Times, fold, fold_copy, times
 from eda_sim.rules.outcomes import FAILED, FAILED_PERMANENTLY, OK, Outcome
 from eda_sim.rules.plan import CallNode
+from eda_sim.rules.rounding import before
 from eda_sim.rules.tables import CALLS
 from eda_sim.scenario.delivery import Retry
 
@@ -164,18 +165,20 @@ class CallStep:
         return outcome
 
     def _may_repeat(self, call: CallAttempt, deadline: float | None) -> bool:
-        late = deadline is not None and deadline <= self.clock.now
-        if late or not self._retry.allows(call.attempt):
+        if self._is_late(deadline) or not self._retry.allows(call.attempt):
             return False
         if self._budget is None or self._budget.allows():
             return True
         self._incident("budget_exhausted", call)
         return False
 
+    def _is_late(self, deadline: float | None) -> bool:
+        """Say whether nobody waits any more for what a call is made for."""
+        return deadline is not None and not before(self.clock.now, deadline)
+
     def _try(self, state: State, attempt: CallAttempt) -> Generator[Event, Any, State]:
         """Try once, if the guards let it through, and return the state that follows."""
-        patience = self._patience(attempt)
-        if patience is not None and patience <= 0:
+        if self._is_late(attempt.deadline):
             self._incident("deadline_passed", attempt)
             return state["timed_out"]
         passed: list[Guard] = []
@@ -187,7 +190,7 @@ class CallStep:
                 return state[refusal]
             passed.append(guard)
         state = state["sent"]
-        self._send(attempt, patience)
+        self._send(attempt, self._gives_up_at(attempt))
         try:
             state = state[(yield attempt.reply)]
         except Interrupt:
@@ -198,22 +201,22 @@ class CallStep:
         _tell(passed, attempt, state.name in _ANSWERS)
         return state
 
-    def _patience(self, attempt: CallAttempt) -> float | None:
-        """Return for how many seconds the caller waits; its own deadline may come first."""
-        now, patience = self.clock.now, self._timeout
-        if attempt.deadline is not None:
-            left = attempt.deadline - now
-            patience = left if patience is None else min(patience, left)
-        if self._propagates_deadline and patience is not None:
-            attempt.deadline = now + patience
-        return patience
+    def _gives_up_at(self, attempt: CallAttempt) -> float | None:
+        """Return when the caller waits no longer; its own deadline may come first."""
+        times = [] if attempt.deadline is None else [attempt.deadline]
+        if self._timeout is not None:
+            times.append(self.clock.now + self._timeout)
+        due = min(times, default=None)
+        if self._propagates_deadline:
+            attempt.deadline = due
+        return due
 
-    def _send(self, attempt: CallAttempt, patience: float | None) -> None:
+    def _send(self, attempt: CallAttempt, due: float | None) -> None:
         clock, request = self.clock, attempt.request
         attempt.sent_at = clock.now
-        if patience is not None:
-            clock.after(
-                patience,
+        if due is not None:
+            clock.at(
+                due,
                 self._times_out + request.turn,
                 attempt.attempt,
                 lambda _: attempt.answer(Outcome.TIMED_OUT),

@@ -67,6 +67,10 @@ class Clock(Environment):
         """Call ``callback`` ``delay`` seconds from now, in its ``turn``: no process is needed."""
         Due(self, self._now + delay, turn, attempt).callbacks.append(callback)
 
+    def at(self, time: float, turn: int, attempt: int, callback: Callback) -> None:
+        """Call ``callback`` at ``time``, exactly, in its ``turn``."""
+        Due(self, time, turn, attempt).callbacks.append(callback)
+
     def travel(self, delay: float, turn: int, attempt: int, arrive: Callback) -> None:
         """Let something arrive after a latency or a backoff; one of zero seconds is no event."""
         if delay == 0:

@@ -24,6 +24,7 @@ from eda_sim.engine.worker import Worker
 from eda_sim.rules.lifecycle import UP
 from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.plan import HandlerNode
+from eda_sim.rules.rounding import before
 from eda_sim.scenario.service import Service
 
 
@@ -79,13 +80,13 @@ class ServiceActor:
             return None
         if service.inbox is not None and self._queue.waiting_calls >= service.inbox:
             return "inbox_full"
-        too_slow = service.shed_after is not None and self._longest_wait() > service.shed_after
+        too_slow = service.shed_after is not None and self._has_one_waited(service.shed_after)
         return "shed" if too_slow else None
 
-    def _longest_wait(self) -> float:
-        """Return for how long the first of the waiting calls has waited, in seconds."""
+    def _has_one_waited(self, seconds: float) -> bool:
+        """Say whether the first of the waiting calls has waited for more than so many seconds."""
         first = next(self._queue.calls(), None)
-        return 0.0 if first is None else self.clock.now - first.queued_at
+        return first is not None and before(first.queued_at + seconds, self.clock.now)
 
     def _refused(self, job: Job) -> None:
         self.books.incident("refused", job, self._down_by[-1] if self._down_by else NO_FAULT)

@@ -8,6 +8,7 @@ from eda_sim.engine.books import Books
 from eda_sim.engine.clock import Clock, kill
 from eda_sim.engine.job import Job, Process
 from eda_sim.rules.lifecycle import State
+from eda_sim.rules.rounding import before
 
 
 class Copy(Protocol):
@@ -50,7 +51,7 @@ class Worker:
                         continue
                 self.job = job
                 books.started(job, instance.number, self.number)
-                if job.deadline is not None and job.deadline <= service.clock.now:
+                if job.deadline is not None and not before(service.clock.now, job.deadline):
                     outcome = books.expired(job)
                 else:
                     outcome = yield from job.handling.perform(job)

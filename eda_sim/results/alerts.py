@@ -33,6 +33,7 @@ from eda_sim.results.sliding import (
 )
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.timelines import timeline
+from eda_sim.rules.rounding import before
 from eda_sim.scenario.alerts import DEFAULT_WINDOW, GAUGES, Alert
 
 Rules = Alert | str | Sequence[Alert | str]
@@ -88,7 +89,7 @@ def _firings(record: Record, alert: Alert) -> Iterator[tuple[str, str, float, fl
     above = alert.direction == "above"
     for span in curve.spans(alert.threshold, above):
         fired_at = span.begin + alert.lasting
-        if fired_at < span.end:
+        if before(fired_at, span.end):
             worst = curve.extreme(Span(fired_at, span.end), above)
             resolved_at = span.end if span.end < until and isfinite(span.end) else nan
             yield alert.title, alert.metric, fired_at, resolved_at, worst

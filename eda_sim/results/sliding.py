@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eda_sim.results.step_function import StepFunction
+from eda_sim.results.step_function import StepFunction, leaving
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -200,7 +200,7 @@ def _in_window(times: Floats, window: float) -> tuple[Floats, Whole, Whole]:
 
     ``times`` are ascending, shape ``(n,)``; all three results have a place for each change.
     """
-    gone = times + window
+    gone = leaving(times, window)
     edges = np.unique(np.r_[0.0, times, gone])
     first, last = (np.searchsorted(t, edges, side="right").astype(np.int64) for t in (gone, times))
     return edges, first, last

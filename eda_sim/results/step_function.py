@@ -12,8 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from eda_sim.later.pandas import pd
+from eda_sim.rules.rounding import ROUNDING
 
 Floats = npt.NDArray[np.float64]
+
+
+def leaving(times: Floats, window: float) -> Floats:
+    """Return when what happened at ``times`` (ascending) is out of a window of so many seconds.
+
+    What leaves as something else happens does so at that very time, whatever rounding says.
+    """
+    gone = times + window
+    known = np.r_[-np.inf, times, np.inf]
+    after = np.searchsorted(known[1:], gone) + 1
+    for near in (known[after - 1], known[after]):
+        gone = np.where(np.abs(gone - near) <= ROUNDING * np.abs(gone), near, gone)
+    return gone
 
 
 @dataclass(frozen=True, eq=False)

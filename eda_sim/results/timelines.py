@@ -10,7 +10,7 @@ import numpy as np
 from eda_sim.errors import InvalidInput, nearest
 from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
-from eda_sim.results.step_function import StepFunction
+from eda_sim.results.step_function import StepFunction, leaving
 
 
 def timeline(
@@ -69,11 +69,11 @@ def _throughput(record: Record, name: str, subject: str | None, window: float) -
     else:
         attempts = _of(record.attempts, "service", subject)
         done = attempts.loc[attempts["outcome"] == "ok", "ended_at"]
-    times = done.to_numpy()
+    times = np.sort(done.to_numpy())
     ones = np.ones(len(times))
     # Counted first, divided then: whole numbers add up to exactly 0 when all is over.
     count = StepFunction.of_changes(
-        name, np.concatenate([times, times + window]), np.concatenate([ones, -ones])
+        name, np.concatenate([times, leaving(times, window)]), np.concatenate([ones, -ones])
     )
     return replace(count, values=count.values / window)
 

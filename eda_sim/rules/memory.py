@@ -10,6 +10,8 @@ order of their last notes, so that what is to be forgotten stands in front.
 from math import inf
 from typing import Final
 
+from eda_sim.rules.rounding import before
+
 UNBOUNDED: Final = inf  # a window or a size that forgets nothing
 
 
@@ -25,4 +27,4 @@ def remembers(noted_at: float, now: float, window: float, noted_since: int, size
     >>> remembers(10.0, 10.0, window=UNBOUNDED, noted_since=3, size=3)
     False
     """
-    return noted_at > now - window and noted_since < size
+    return before(now, noted_at + window) and noted_since < size

@@ -20,7 +20,7 @@ chapter 21 (retry budget).
 
 from typing import Final, NamedTuple
 
-from eda_sim.rules.rounding import ROUNDING
+from eda_sim.rules.rounding import ROUNDING, before
 
 # -- circuit breaker -----------------------------------------------------------------
 
@@ -52,7 +52,7 @@ def answer(breaker: Breaker, now: float, open_for: float) -> int:
     """
     if breaker.phase == CLOSED:
         return LET_THROUGH
-    if breaker.phase == OPEN and now < breaker.opened_at + open_for:
+    if breaker.phase == OPEN and before(now, breaker.opened_at + open_for):
         return REFUSED
     return REFUSED if breaker.is_trying else ON_TRIAL
 
@@ -66,9 +66,10 @@ def failed(breaker: Breaker, now: float, earliest: float, window: float) -> Brea
     """Count the failure of a call that was let through; it may be the one that trips.
 
     ``earliest`` is when the failure came that, with all up to this one, makes just enough of
-    them since the breaker closed; minus infinity if there are fewer.
+    them since the breaker closed; minus infinity if there are fewer. Those of one instant are
+    within any window.
     """
-    if breaker.phase == CLOSED and now - earliest < window:
+    if breaker.phase == CLOSED and (earliest == now or before(now, earliest + window)):
         return Breaker(OPEN, now, False)
     return breaker
 

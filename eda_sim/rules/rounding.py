@@ -11,3 +11,15 @@ number of seconds or tokens.
 from typing import Final
 
 ROUNDING: Final = 1e-13  # some hundreds of roundings, each of at most 2**-53
+
+
+def before(time: float, other: float) -> bool:
+    """Say whether a time (>= 0) comes before another one, and not by a rounding only.
+
+    For what is asked now and then: has a deadline passed, is a window over? What happens at its
+    time stands in the agenda, where times are compared exactly (``rules.order``).
+
+    >>> before(0.3, 0.1 + 0.2), before(1e7 + 0.3, 1e7 + 0.1 + 0.2), before(0.3, 0.300001)
+    (False, False, True)
+    """
+    return time * (1 + ROUNDING) < other

@@ -43,9 +43,10 @@ class Broker:
 
     Args:
         publish: how long a publisher waits until its message is accepted, in seconds.
-        deliver: how long an accepted message travels to each subscriber, in seconds.
-        turnaround: how long a worker stays occupied after handling, until its acknowledgement has
-            come back, in seconds.
+        deliver: how long an accepted message travels to each subscriber, in seconds. It travels
+            once: what is delivered again (a retry, after a crash, a redrive) is there already.
+        turnaround: how long a worker stays occupied after handling, well or not, until its
+            acknowledgement has come back, in seconds. Only then a retry's wait begins.
         delivery: the policy for every handler that has none of its own.
         partitions: how many an ordered topic has, unless ``topics`` says otherwise.
         rebalance: how long partitions stand still before they move when an instance dies or joins,

@@ -29,6 +29,7 @@ from eda_sim.scenario.faults import (
 )
 from eda_sim.scenario.messages import Mention, by_message, edges, flatten, mentions, name_of
 from eda_sim.scenario.parts import Parts
+from eda_sim.scenario.recordings import cut_traces, shared_recordings
 from eda_sim.scenario.service import Handler, Service
 from eda_sim.scenario.steps import Call, MessageStep, Publish, Send, Work
 
@@ -70,6 +71,8 @@ def oddities(scenario: Parts) -> Iterator[str]:
         names = [name for name in service.handlers if name in said]
         if called.isdisjoint(names):
             yield from _idle_workers(service, names, scenario)
+    yield from cut_traces(scenario)
+    yield from shared_recordings(scenario)
 
 
 def _unique(room: str, names: Sequence[str]) -> None:

@@ -199,10 +199,12 @@ class Empirical:
 class Recorded:
     """For trace-driven runs: request n takes the n-th time, and there is no luck.
 
-    A run that has more requests than values stops with an error.
+    Requests are counted in each source of traffic by itself, so those of two sources take the same
+    values (there is a warning), and so does every time that one request comes here, a later try
+    included. A run that has more requests than values stops with an error.
 
     Args:
-        values: the times, in seconds, in the order of requests.
+        values: the times, in seconds, in the order of a source's requests.
 
     Example:
         >>> Recorded([0.1, 0.3]).values[1]

@@ -194,6 +194,8 @@ class Spike:
 class Trace:
     """Requests at given times, as measured somewhere.
 
+    Those at or after the scenario's duration are left out, with a warning.
+
     Args:
         times: when each comes, in seconds, ascending.
 
