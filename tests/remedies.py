@@ -13,7 +13,7 @@ from eda_sim import Backoff, DeliveryPolicy, Retry, Run, Scenario, simulate
 from eda_sim.results.audit.remedies import NONE
 
 MOST_ROUNDS = 12
-_LATER = 1e5  # seconds: nothing goes on for that long but what never ends
+_LATER = 2000.0  # seconds: nothing goes on for that long but what never ends
 _AGAIN = Retry(max_attempts=60, backoff=Backoff(0.5, factor=1.0))
 
 _SETTING = re.compile(r"^(.+?) = ")

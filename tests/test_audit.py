@@ -1,6 +1,7 @@
 """The audit: worlds in which one thing goes wrong, and what the audit says of it."""
 
 import re
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -38,13 +39,17 @@ from eda_sim import (
     Service,
     Slowdown,
     Topic,
+    Trace,
+    Traffic,
     UniformKeys,
     Work,
     order_chain,
     simulate,
 )
 from eda_sim.results.audit import PROBLEMS, REASONS
+from eda_sim.results.audit.paths import Paths
 from eda_sim.results.audit.remedies import NONE
+from eda_sim.rules.plan import Plan, WorkNode
 from eda_sim.scenario.steps import Branch
 from tests.everything import everything
 from tests.remedies import Effect, outcome_of_advice
@@ -309,6 +314,13 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
             Loss(1.0, between=["shop", "bank"]), Duplicates(1.0, between=["shop", "bank"])]),
         said("missing", "lost_on_the_way", 0.0, "faults[0] = Loss(", NONE),
     ),
+    "a message that was pushed to an instance which died": (
+        told([Work(Recorded([4.0, 4.0, 1.0, 1.0]), "work")], at=[0.0, 0.25, 0.5, 0.75],
+             instances=2, keys=UniformKeys(1), delivery=DeliveryPolicy(prefetch=2),
+             faults=[Outage("stock", at=2.0, lasts=50.0, instances=1)]),
+        said("out_of_order", "returned", 2.0, "faults[0] = Outage('stock', instances=1",
+             "broker.delivery = DeliveryPolicy(prefetch=2)"),
+    ),
     "a message that is held up": (
         told(at=[0.0, 2.0], keys=UniformKeys(1),
              faults=[Reordering(1.0, delay=Constant(5.0), at=0.0, lasts=1.0)]),
@@ -430,6 +442,105 @@ def test_what_fails_beside_a_call_is_not_what_the_call_failed_for(calls: list[st
     assert found["at"].to_dict() == {"charge": 1.0, "pack": 2.0}
     assert found.loc["charge", "by"] == "bank.Pay[charge].transient = 1.0"
     assert found.loc["pack", "by"] == "store.Pack[pack].transient = 1.0"
+
+
+def found_in(*services: Service, **more: Any) -> pd.DataFrame:
+    """What the audit says of one order of ``Buy``."""
+    return simulate(world(Call("Buy"), [0.0], services, **more)).audit()
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_one_label_in_both_ways_of_a_branch_behind_a_call_that_fails(probability: float) -> None:
+    """The way that is meant is missing for the call; of the other nothing is said."""
+    ways = Branch(probability, [takes(1.0, "note")], otherwise=[takes(1.0, "note")], label="way")
+    shop = Service("shop", on={"Buy": [takes(0.5, "greet"), Call("Pay"), ways]})
+    bank = Service("bank", on={"Pay": [Work(Constant(1.0), "note", transient=1.0)]})
+    found = found_in(shop, bank)
+    assert found["label"].tolist() == ["note", "note"]
+    assert found["service"].tolist() == ["bank", "shop"]
+    assert set(found["by"]) == {"bank.Pay[note].transient = 1.0"}
+
+
+@pytest.mark.parametrize("worse", [0, 1, 2])
+def test_of_works_with_one_label_the_one_that_failed_is_to_blame(worse: int) -> None:
+    """Also side by side and in both ways of a branch; never one that cannot fail."""
+    works = [Work(Constant(1.0), "work", transient=float(n == worse)) for n in range(3)]
+    branch = Branch(1.0, [works[2]], otherwise=[takes(1.0, "work")], label="work")
+    shop = Service(
+        "shop", on={"Buy": [takes(0.0, "greet"), works[0], Parallel([works[1], branch])]}
+    )
+    paths = ["shop.Buy[work]", "shop.Buy[2].steps[0]", "shop.Buy[2].steps[1].then[work]"]
+    assert set(found_in(shop)["by"]) == {f"{paths[worse]}.transient = 1.0"}
+
+
+def test_of_two_calls_of_one_command_the_one_that_gave_up_is_named() -> None:
+    """The first is patient and the second is not: it is the second's timeout that counts."""
+    calls = [Call("Pay", timeout=9.0), Call("Pay", timeout=0.5, retry=TWICE)]
+    shop = Service("shop", on={"Buy": [takes(0.0, "greet"), *calls, takes(0.0, "thank")]})
+    bank = Service("bank", on={"Pay": [takes(1.0)]})
+    found = found_in(shop, bank)
+    missing = found[found["problem"] == "missing"].iloc[-1]
+    assert (missing["label"], missing["by"]) == ("thank", "shop.Buy[2].timeout = 0.5")
+    repeated = found[found["problem"] == "repeated"].iloc[-1]
+    assert repeated["policy"].startswith("shop.Buy[2].retry = Retry(")
+
+
+def test_of_one_label_in_two_handlers_and_sources_the_one_that_failed_is_named() -> None:
+    """Two clients, two messages, one service, one label: each finding names its own step."""
+    on = {
+        name: [Work(Constant(1.0), "work", transient=transient), takes(0.0, "end")]
+        for name, transient in {"Buy": 0.0, "Sell": 1.0}.items()
+    }
+    run = simulate(
+        Scenario(
+            "two sources",
+            traffic=[Traffic(Call(name), Trace([0.0]), name=f"who can {name}") for name in on],
+            services=[Service("shop", workers=2, on={**on, "Lend": [Call("Sell")]})],
+            duration=10.0,
+        )
+    )
+    assert run.audit(0).empty
+    assert set(run.audit()["by"]) <= {"shop.Sell[work].transient = 1.0"}
+
+
+AWKWARD = ["a.b", "[x]", "'x'", "1", "0", "steps", "delivery", "work", "work"]
+
+
+@pytest.mark.parametrize("service", ["shop", "network", "a.b", "a[0]", "0"])
+@pytest.mark.parametrize("message", ["Buy", "workers", "Do it. Now", "7"])
+def test_a_path_leads_to_exactly_the_step_whatever_it_is_called(service: str, message: str) -> None:
+    """Labels twice, like settings, like positions, with dots and brackets: the step is found."""
+    works = [takes(1.0, label) for label in AWKWARD]
+    steps = [*works, Parallel(works), Branch(0.5, works, otherwise=works, label="work")]
+    scenario = Scenario(
+        "awkward",
+        traffic=[Traffic(Call(message), Trace([0.0]), name="traffic")],
+        services=[Service(service, on={message: steps})],
+        duration=1.0,
+    )
+    paths = Paths(scenario)
+    nodes = Plan(scenario).unfoldings[0].nodes
+    for node in nodes:
+        if isinstance(node, WorkNode):
+            changed = scenario.replace(f"{paths.to_step(node)}.transient", 0.5)
+            steps_now = [
+                each.step
+                for each in Plan(changed).unfoldings[0].nodes
+                if isinstance(each, WorkNode) and each.step.transient
+            ]
+            assert steps_now == [replace(node.step, transient=0.5)]
+            assert Plan(changed).unfoldings[0].nodes[node.number].step == steps_now[0]
+    assert scenario.replace(f"{paths.to_source('traffic')}.message.timeout", 1.0) != scenario
+
+
+def test_what_the_audit_does_not_know_is_explained_by_its_name() -> None:
+    """An incident of a kind without a rule: it is told as it is called, and nothing is guessed."""
+    run = simulate(CASES["an error for good"][0])
+    names = {"permanent_failure": "eaten_up"}
+    run.tables["incidents"]["what"] = run.incidents["what"].cat.rename_categories(names)
+    (row,) = run.audit().itertuples()
+    assert (row.what, row.by) == ("eaten_up", "")
+    assert "was never done: at 1 s eaten up, and" in row.explanation
 
 
 def test_what_is_still_in_the_outbox_is_pending() -> None:

@@ -95,6 +95,15 @@ def test_partitions_do_not_wait_for_each_other() -> None:
     assert handling(run) == [(0, 0.0), (1, 0.0), (2, 1.0)]
 
 
+@pytest.mark.parametrize("partitions", [2, 3, 8])
+def test_a_worker_of_all_partitions_takes_what_has_waited_longest(partitions: int) -> None:
+    """One worker takes twenty messages of several partitions as they came, as from one queue."""
+    messages: Any = [n / 8 for n in range(20)], takes(1.0)
+    run = simulate(ordered(*messages, partitions=partitions))
+    assert handling(run) == [(n, float(n)) for n in range(20)]
+    assert len({partition_of(n, partitions) for n in range(20)}) > 1
+
+
 def test_a_hot_key_has_one_worker_however_many_partitions_there_are() -> None:
     """Five messages about one thing take five times as long, with eight partitions as with one."""
     run = simulate(ordered([0] * 5, takes(1.0), partitions=8, workers=8, keys=ONE_KEY))

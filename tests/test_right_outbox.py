@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eda_sim import BrokerOutage, Constant, Outage, Outbox, Publish, Run, Service, simulate
+from eda_sim import BrokerOutage, Constant, Loss, Outage, Outbox, Publish, Run, Service, simulate
+from eda_sim.scenario.faults import Fault
 from tests.brokered import SUBSCRIBER, world
 from tests.worlds import rows
 
@@ -14,11 +15,11 @@ from tests.worlds import rows
 POLLS = [0.05, 0.1, 0.2, 0.3, 0.7, 1 / 3, 0.001, 0.013, 1e-4, 1.1, 1e6 / 7]
 
 
-def announced(at: list[float], outbox: Outbox, **more: Any) -> Run:
+def announced(at: list[float], outbox: Outbox, seed: int = 0, **more: Any) -> Run:
     """Messages that a worker announces through an outbox to somebody who only listens."""
     listener = Service("listener", on={"Announced": []})
     announce = Publish("Announced", outbox=outbox)
-    return simulate(world(at, announce, services=[listener], **more))
+    return simulate(world(at, announce, services=[listener], **more), seed)
 
 
 def accepted(run: Run) -> list[float]:
@@ -119,3 +120,24 @@ def test_a_dead_relay_does_not_wait_for_the_broker_nor_for_room() -> None:
     away = BrokerOutage(at=0.5, lasts=2.5)
     run = announced([0.0], Outbox(poll=1.0), faults=[down, away])
     assert accepted(run) == [5.0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_event_of_an_outbox_begins_its_tries_anew(seed: int) -> None:
+    """How often the first had to be tried changes nothing for the second: its luck is its own.
+
+    The second is sent on a link that loses half of what it carries; the first met a broker that
+    was away for twenty looks, or did not.
+    """
+    lossy = Loss(0.5, between=[SUBSCRIBER, "broker"], at=30.0, lasts=60.0)
+    away = BrokerOutage(at=0.25, lasts=20.0)
+    refusing = {"when_unreachable": "fail"}
+
+    def second(*faults: Fault) -> list[tuple[Any, ...]]:
+        run = announced(
+            [0.0, 40.0], Outbox(poll=1.0), broker=refusing, faults=[lossy, *faults], seed=seed
+        )
+        mine = run.messages[run.messages["request"] == run.requests["request"].iloc[1]]
+        return rows(mine, "name", "accepted_at")
+
+    assert second(away) == second()

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from eda_sim.errors import SimulationError
 from eda_sim.results.audit.causes import Causes
-from eda_sim.results.audit.remedies import Remedies
+from eda_sim.results.audit.remedies import Remedies, tries_again
 from eda_sim.results.audit.routes import Leg, Route, Routes
 from eda_sim.results.audit.settings import Settings
 from eda_sim.results.audit.troubles import SILENT, begun, troubles
@@ -126,7 +126,7 @@ class Judge:
             before, after = case.messages[before].cause, case.messages[after].cause
             level -= 1
         # Where work of one label is meant several times, what is done twice may lie further up.
-        while (last := _before(case, before, route[level].service, until)) is None and level > 0:
+        while (last := _before(case, before, route[level], until)) is None and level > 0:
             until = case.messages[before].published_at
             before, level = case.messages[before].cause, level - 1
         if last is None:
@@ -201,15 +201,24 @@ def _turn(trouble: Any) -> tuple[float, int]:
     return trouble.at, _ORDER.get(trouble.what, len(_ORDER))
 
 
-def _before(case: Case, message: int, service: str, until: float) -> Any:
-    """Return the last incident for which a message may have been handled again by ``until``.
-
-    What happened to it before it had been handled at all is none.
-    """
+def _before(case: Case, message: int, leg: Leg, until: float) -> Any:
+    """Return the last incident for which a message may have been handled again by ``until``."""
     return _latest(
         trouble
-        for trouble in troubles(case, message, service)
-        if trouble.at <= until
-        and trouble.what not in ("held_up", "returned")
-        and not (trouble.what in SILENT and trouble.message == message)
+        for trouble in troubles(case, message, leg.service)
+        if trouble.at <= until and _brings_again(leg, message, trouble)
     )
+
+
+def _brings_again(leg: Leg, message: int, trouble: Any) -> bool:
+    """Say whether a message may be handled again for what went wrong.
+
+    Two that arrive are handled as two; whatever else goes wrong needs somebody who tries again.
+    What happened to the message before it had been handled at all is no reason.
+    """
+    is_own = trouble.message == message
+    if trouble.what in ("doubled", "redriven"):
+        return is_own
+    if trouble.what in ("held_up", "returned") or (trouble.what in SILENT and is_own):
+        return False
+    return tries_again(leg)

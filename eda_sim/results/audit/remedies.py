@@ -185,6 +185,13 @@ def promised(handling: HandlerNode) -> DeliveryPolicy:
     return handling.policy
 
 
+def tries_again(leg: Leg) -> bool:
+    """Say whether somebody handles a message again that was handled in vain."""
+    if isinstance(leg.message, CallNode):
+        return _repeats(leg.message.step.retry)
+    return promised(leg.handling).guarantee == "at_least_once"
+
+
 def _repeats(retry: Retry | None) -> bool:
     return retry is not None and retry.allows(1)
 
