@@ -31,7 +31,7 @@ from eda_sim import (
     town_announcement,
     town_conversation,
 )
-from eda_sim.rules.lifecycle import BREAKER, CALL, DELIVERY, Lifecycle, transitions
+from eda_sim.rules.lifecycle import BREAKER, CALL, DELIVERY, INSTANCE, Lifecycle, transitions
 from eda_sim.views.layers import layered
 from eda_sim.views.system import STROKES, waits_for
 
@@ -228,7 +228,7 @@ def test_a_cycle_is_drawn_with_one_way_back() -> None:
 # -- lifecycles ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, BREAKER], ids=lambda x: x.name)
+@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, INSTANCE, BREAKER], ids=lambda x: x.name)
 def test_a_lifecycle_shows_every_state_and_every_arrow(lifecycle: Lifecycle) -> None:
     """The picture has what the table has, and no more."""
     ax = draw_lifecycle(lifecycle)
@@ -240,7 +240,7 @@ def test_a_lifecycle_shows_every_state_and_every_arrow(lifecycle: Lifecycle) -> 
         assert f"{state}, {event}: {follows}.".replace("_", " ") in words
 
 
-@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, BREAKER], ids=lambda x: x.name)
+@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, INSTANCE, BREAKER], ids=lambda x: x.name)
 def test_a_lifecycle_can_be_read(lifecycle: Lifecycle) -> None:
     """Nothing overlaps; several arrows into one state may share their last piece and its label."""
     ax = draw_lifecycle(lifecycle)

@@ -30,7 +30,7 @@ from eda_sim.rules.tables import CALLS
 from eda_sim.scenario.delivery import Retry
 
 _ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcome")
-_REFUSALS = {"short_circuited": "short_circuited", "rejected": "bulkhead_full"}
+_REFUSALS = {Outcome.SHORT_CIRCUITED: "short_circuited", Outcome.REJECTED: "bulkhead_full"}
 _ONCE = Retry(max_attempts=1)
 _REMEDY = "let the retry of the call wait (backoff), or limit it (max_attempts, budget)"
 # A permanent error is an answer: the callee is well, the request is not.
@@ -177,7 +177,7 @@ class CallStep:
         patience = self._patience(attempt)
         if patience is not None and patience <= 0:
             self._incident("deadline_passed", attempt)
-            return state["timed_out"]
+            return state[Outcome.TIMED_OUT]
         passed: list[Guard] = []
         for guard in self._guards:
             refusal = guard.refuses(attempt)
