@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse, FancyBboxPatch, PathPatch
+from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -248,6 +249,26 @@ def test_a_lifecycle_can_be_read(lifecycle: Lifecycle) -> None:
     for (name, box), (other, another) in combinations(boxes, 2):
         same_place = name == other and abs(box.x1 - another.x1) + abs(box.y1 - another.y1) < 1
         assert same_place or not box.overlaps(another), (name, other)
+
+
+@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, INSTANCE, BREAKER], ids=lambda x: x.name)
+def test_a_lifecycle_stays_in_the_picture(lifecycle: Lifecycle) -> None:
+    """Ways back are drawn whole, and no two of them run along the same upright line."""
+    ax = draw_lifecycle(lifecycle)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    ways = [p.get_path() for p in ax.patches if isinstance(p, PathPatch)]
+    for box in (way.get_extents() for way in ways):
+        assert left < box.x0 <= box.x1 < right
+        assert bottom < box.y0 <= box.y1 < top
+    back = [way.vertices for way in ways if way.codes is not None and Path.CURVE3 in way.codes]
+    uprights = [x for (x, _), (below, _) in (way[[-1, -2]] for way in back) if x == below]
+    uprights += [x for (x, _), (below, _) in (way[[0, 1]] for way in back) if x == below]
+    assert len(uprights) == len(set(uprights))
+
+
+def test_an_instance_has_its_article() -> None:
+    """The finding is a sentence: an instance, a call."""
+    assert draw_lifecycle(INSTANCE).get_title(loc="left").startswith("An instance starts absent")
 
 
 def test_ends_have_a_double_frame() -> None:

@@ -111,9 +111,10 @@ def _draw_legend(ax: Axes, lifecycle: Lifecycle, scale: float) -> None:
 
 def _finding(lifecycle: Lifecycle) -> str:
     ends = [_plain(state.name) for state in lifecycle.ends]
-    start = _plain(lifecycle.start.name)
+    article = "An" if lifecycle.name[0] in "aeiou" else "A"
+    starts = f"{article} {lifecycle.name} starts {_plain(lifecycle.start.name)}"
     if not ends:
-        return f"A {lifecycle.name} starts {start} and never ends"
+        return f"{starts} and never ends"
     if len(ends) > 4:
-        return f"A {lifecycle.name} starts {start} and has {count_text(len(ends), 'end')}"
-    return f"A {lifecycle.name} starts {start} and ends {listed(ends, 'or')}"
+        return f"{starts} and has {count_text(len(ends), 'end')}"
+    return f"{starts} and ends {listed(ends, 'or')}"
