@@ -81,7 +81,7 @@ def _tell(guards: Sequence[Guard], attempt: CallAttempt, well: bool | None) -> N
 
 
 class CallStep:
-    """A call at its place in the unfolding."""
+    """A call at its place in the plan."""
 
     takes_time = True
 
