@@ -1,6 +1,7 @@
 """The floors of the house hold, and its front door is small and light."""
 
 import builtins
+import re
 import subprocess
 import sys
 import tomllib
@@ -135,3 +136,19 @@ def test_no_module_takes_the_place_of_a_public_name() -> None:
 def test_the_star_import_hides_nothing_of_python() -> None:
     """No public name shadows a builtin."""
     assert set(eda_sim.__all__) & set(dir(builtins)) == set()
+
+
+def test_the_engine_says_in_which_order_to_read_it() -> None:
+    """Its docstring names each of its files, and every step and actor by its name."""
+    engine = Path(eda_sim.__file__).parent / "engine"
+    said = set(re.findall(r"``(\w+)``", (engine / "__init__.py").read_text(encoding="utf-8")))
+    files = [path for path in engine.glob("*.py") if path.name != "__init__.py"]
+    assert {path.stem for path in files} <= said
+    classes = {
+        name
+        for path in files
+        for name in re.findall(
+            r"^class (\w+(?:Step|Actor))\b", path.read_text("utf-8"), re.MULTILINE
+        )
+    }
+    assert classes == {name for name in said if name.endswith(("Step", "Actor"))}

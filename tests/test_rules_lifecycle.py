@@ -1,12 +1,13 @@
-"""What can become of a call, a delivery and a breaker is data, whole and closed."""
+"""What can become of a call, a delivery, an instance and a breaker is data, whole and closed."""
 
 import pytest
 
 from eda_sim import SimulationError
-from eda_sim.rules.lifecycle import BREAKER, CALL, DELIVERY, Lifecycle, transitions
+from eda_sim.rules.lifecycle import BREAKER, CALL, DELIVERY, INSTANCE, Lifecycle, transitions
 from eda_sim.rules.tables import CALL_OUTCOMES, DELIVERY_OUTCOMES, REQUEST_OUTCOMES
 
-LIFECYCLES = pytest.mark.parametrize("lifecycle", [DELIVERY, CALL, BREAKER], ids=lambda x: x.name)
+EACH = [DELIVERY, CALL, INSTANCE, BREAKER]
+LIFECYCLES = pytest.mark.parametrize("lifecycle", EACH, ids=lambda x: x.name)
 
 
 def reached(lifecycle: Lifecycle) -> set[str]:

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse, FancyBboxPatch, PathPatch
+from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -31,7 +32,7 @@ from eda_sim import (
     town_announcement,
     town_conversation,
 )
-from eda_sim.rules.lifecycle import BREAKER, CALL, DELIVERY, Lifecycle, transitions
+from eda_sim.rules.lifecycle import BREAKER, CALL, DELIVERY, INSTANCE, Lifecycle, transitions
 from eda_sim.views.layers import layered
 from eda_sim.views.system import STROKES, waits_for
 
@@ -228,7 +229,7 @@ def test_a_cycle_is_drawn_with_one_way_back() -> None:
 # -- lifecycles ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, BREAKER], ids=lambda x: x.name)
+@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, INSTANCE, BREAKER], ids=lambda x: x.name)
 def test_a_lifecycle_shows_every_state_and_every_arrow(lifecycle: Lifecycle) -> None:
     """The picture has what the table has, and no more."""
     ax = draw_lifecycle(lifecycle)
@@ -240,7 +241,7 @@ def test_a_lifecycle_shows_every_state_and_every_arrow(lifecycle: Lifecycle) -> 
         assert f"{state}, {event}: {follows}.".replace("_", " ") in words
 
 
-@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, BREAKER], ids=lambda x: x.name)
+@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, INSTANCE, BREAKER], ids=lambda x: x.name)
 def test_a_lifecycle_can_be_read(lifecycle: Lifecycle) -> None:
     """Nothing overlaps; several arrows into one state may share their last piece and its label."""
     ax = draw_lifecycle(lifecycle)
@@ -248,6 +249,26 @@ def test_a_lifecycle_can_be_read(lifecycle: Lifecycle) -> None:
     for (name, box), (other, another) in combinations(boxes, 2):
         same_place = name == other and abs(box.x1 - another.x1) + abs(box.y1 - another.y1) < 1
         assert same_place or not box.overlaps(another), (name, other)
+
+
+@pytest.mark.parametrize("lifecycle", [CALL, DELIVERY, INSTANCE, BREAKER], ids=lambda x: x.name)
+def test_a_lifecycle_stays_in_the_picture(lifecycle: Lifecycle) -> None:
+    """Ways back are drawn whole, and no two of them run along the same upright line."""
+    ax = draw_lifecycle(lifecycle)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    ways = [p.get_path() for p in ax.patches if isinstance(p, PathPatch)]
+    for box in (way.get_extents() for way in ways):
+        assert left < box.x0 <= box.x1 < right
+        assert bottom < box.y0 <= box.y1 < top
+    back = [way.vertices for way in ways if way.codes is not None and Path.CURVE3 in way.codes]
+    uprights = [x for (x, _), (below, _) in (way[[-1, -2]] for way in back) if x == below]
+    uprights += [x for (x, _), (below, _) in (way[[0, 1]] for way in back) if x == below]
+    assert len(uprights) == len(set(uprights))
+
+
+def test_an_instance_has_its_article() -> None:
+    """The finding is a sentence: an instance, a call."""
+    assert draw_lifecycle(INSTANCE).get_title(loc="left").startswith("An instance starts absent")
 
 
 def test_ends_have_a_double_frame() -> None:

@@ -31,7 +31,7 @@ from eda_sim.rules.tables import CALLS
 from eda_sim.scenario.delivery import Retry
 
 _ENDED_AT, _ATTEMPTS, _OUTCOME = CALLS.positions("ended_at", "attempts", "outcome")
-_REFUSALS = {"short_circuited": "short_circuited", "rejected": "bulkhead_full"}
+_REFUSALS = {Outcome.SHORT_CIRCUITED: "short_circuited", Outcome.REJECTED: "bulkhead_full"}
 _ONCE = Retry(max_attempts=1)
 _REMEDY = "let the retry of the call wait (backoff), or limit it (max_attempts, budget)"
 # A permanent error is an answer: the callee is well, the request is not.
@@ -82,7 +82,7 @@ def _tell(guards: Sequence[Guard], attempt: CallAttempt, well: bool | None) -> N
 
 
 class CallStep:
-    """A call at its place in the unfolding."""
+    """A call at its place in the plan."""
 
     takes_time = True
 
@@ -180,7 +180,7 @@ class CallStep:
         """Try once, if the guards let it through, and return the state that follows."""
         if self._is_late(attempt.deadline):
             self._incident("deadline_passed", attempt)
-            return state["timed_out"]
+            return state[Outcome.TIMED_OUT]
         passed: list[Guard] = []
         for guard in self._guards:
             refusal = guard.refuses(attempt)

@@ -29,7 +29,7 @@ Publication = Callable[[], Performance]
 _LOOKS = turn(Rank.OUTBOX_LOOKS)
 
 
-class OutboxRelay:
+class OutboxActor:
     """One service's outbox for one event, and its relay."""
 
     def __init__(self, clock: Clock, description: Outbox, instances: Instances) -> None:

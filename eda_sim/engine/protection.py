@@ -11,6 +11,7 @@ from math import inf
 from typing import Protocol
 
 from eda_sim.engine.clock import Clock
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.protection import (
     CLOSED,
     NEW_BREAKER,
@@ -32,7 +33,7 @@ from eda_sim.scenario.service import RateLimit
 class Guard(Protocol):
     """Who decides whether a call may be tried, and wants to know how it went."""
 
-    def refuses(self, call: object) -> str | None:
+    def refuses(self, call: object) -> Outcome | None:
         """Return why ``call`` may not be tried now, or None if it may."""
 
     def ended(self, call: object, well: bool | None) -> None:
@@ -51,13 +52,13 @@ class Breaker:
         self._trial: object = None
         self._state = NEW_BREAKER
 
-    def refuses(self, call: object) -> str | None:
+    def refuses(self, call: object) -> Outcome | None:
         """Short-circuit a call while open, and while another one is the trial."""
         found = answer(self._state, self._clock._now, self._open_for)
         if found == ON_TRIAL:
             self._trial = call
             self._state = on_trial(self._state)
-        return "short_circuited" if found == REFUSED else None
+        return Outcome.SHORT_CIRCUITED if found == REFUSED else None
 
     def ended(self, call: object, well: bool | None) -> None:
         """Learn from the trial how the callee is, and from others that it keeps failing."""
@@ -89,10 +90,10 @@ class Bulkhead:
         self._limit = limit
         self._under_way = 0
 
-    def refuses(self, call: object) -> str | None:
+    def refuses(self, call: object) -> Outcome | None:
         """Reject a call while all compartments are taken."""
         if not has_room(self._under_way, self._limit):
-            return "rejected"
+            return Outcome.REJECTED
         self._under_way += 1
         return None
 

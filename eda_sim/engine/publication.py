@@ -18,7 +18,7 @@ from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.job import Job, Performance, Process
 from eda_sim.engine.links import Condition, how_stopped
 from eda_sim.engine.memory import Memory
-from eda_sim.engine.outbox import OutboxRelay
+from eda_sim.engine.outbox import OutboxActor
 from eda_sim.engine.recorder import NEVER, NOBODY, OPEN
 from eda_sim.engine.request import Request
 from eda_sim.engine.stage import Stage
@@ -38,7 +38,7 @@ class PublicationStep:
         stage: Stage,
         node: PublicationNode,
         acceptance: Acceptance,
-        outbox: OutboxRelay | None,
+        outbox: OutboxActor | None,
         memory: Memory | None,
     ) -> None:
         broker, recorder, event = stage.scenario.broker, stage.recorder, node.event

@@ -15,7 +15,7 @@ from eda_sim.engine.incidents import NO_FAULT
 from eda_sim.engine.instances import Instance, Instances
 from eda_sim.engine.job import Job
 from eda_sim.engine.lanes import Lanes
-from eda_sim.engine.outbox import OutboxRelay
+from eda_sim.engine.outbox import OutboxActor
 from eda_sim.engine.prefetching import Line, Prefetching
 from eda_sim.engine.protection import limiter
 from eda_sim.engine.stage import Stage
@@ -41,7 +41,7 @@ class ServiceActor:
         self._lanes: dict[str, Lanes] = {}  # by message name
         self._prefetching: Prefetching | None = None
         self._rooms: list[Lanes | Prefetching] = []
-        self.relays: list[OutboxRelay] = []  # of its outboxes
+        self.relays: list[OutboxActor] = []  # of its outboxes
         self._idle: deque[Worker] = deque()
         self._bucket = limiter(self.clock, service.rate_limit)
         self._down_by: list[int] = []  # the faults that have instances down now

@@ -14,7 +14,7 @@ from eda_sim.engine.clients import ClientsActor
 from eda_sim.engine.dead_letters import DeadLetters, RedriveActor
 from eda_sim.engine.faults import FaultActor
 from eda_sim.engine.job import Handling, Step
-from eda_sim.engine.outbox import OutboxRelay
+from eda_sim.engine.outbox import OutboxActor
 from eda_sim.engine.publication import PublicationStep
 from eda_sim.engine.recorder import Recorder
 from eda_sim.engine.service import ServiceActor
@@ -146,10 +146,10 @@ class _Builder:
         handling = self._handlings[node]
         return Subscription(self._stage, node, service, handling, letters.get(node.owner))
 
-    def _outbox(self, node: PublicationNode) -> OutboxRelay | None:
+    def _outbox(self, node: PublicationNode) -> OutboxActor | None:
         if node.outbox is None:
             return None
         service = self._world.services[node.owner]
-        relay = OutboxRelay(self._stage.clock, node.outbox, service.instances)
+        relay = OutboxActor(self._stage.clock, node.outbox, service.instances)
         service.relays.append(relay)
         return relay

@@ -33,6 +33,7 @@ from eda_sim.results.sliding import (
 )
 from eda_sim.results.step_function import StepFunction
 from eda_sim.results.timelines import timeline
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.rounding import before
 from eda_sim.scenario.alerts import DEFAULT_WINDOW, GAUGES, Alert
 
@@ -168,12 +169,12 @@ def _answers(record: Record, subject: str | None) -> tuple[pd.Series, pd.Series]
 
 def _ok(record: Record, subject: str | None) -> tuple[Floats, Floats]:
     at, outcome = _answers(record, subject)
-    return _in_order(at, outcome == "ok")
+    return _in_order(at, outcome == Outcome.OK)
 
 
 def _error(record: Record, subject: str | None) -> tuple[Floats, Floats]:
     at, outcome = _answers(record, subject)
-    return _in_order(at, outcome != "ok")
+    return _in_order(at, outcome != Outcome.OK)
 
 
 def _delivered(record: Record, subject: str | None, outcome: str) -> tuple[Floats, Floats]:
@@ -186,6 +187,6 @@ def _delivered(record: Record, subject: str | None, outcome: str) -> tuple[Float
 _OF_ENDED: dict[str, Callable[[Record, str | None], tuple[Floats, Floats]]] = {
     "ok_rate": _ok,
     "error_rate": _error,
-    "dlq_rate": lambda record, subject: _delivered(record, subject, "dead_lettered"),
-    "lost_rate": lambda record, subject: _delivered(record, subject, "lost"),
+    "dlq_rate": lambda record, subject: _delivered(record, subject, Outcome.DEAD_LETTERED),
+    "lost_rate": lambda record, subject: _delivered(record, subject, Outcome.LOST),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
+from eda_sim.rules.outcomes import Outcome
 
 _TABLES = ("requests", "messages", "calls", "attempts", "effects", "deliveries", "incidents")
 
@@ -56,10 +57,10 @@ class Case:
         """Say whether a message is still to be handled, or being handled, when the run ends."""
         call = self.calls.get(message)
         return (
-            any(row.outcome == "pending" and row.subscriber == service
+            any(row.outcome == Outcome.PENDING and row.subscriber == service
                 for row in self.deliveries(message))
-            or any(row.outcome == "unfinished" for row in self.attempts[message, service])
-            or (call is not None and call.outcome == "unfinished")
+            or any(row.outcome == Outcome.UNFINISHED for row in self.attempts[message, service])
+            or (call is not None and call.outcome == Outcome.UNFINISHED)
         )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from eda_sim.results.meant import meant_by_source
 from eda_sim.results.record import Record
 from eda_sim.results.under_way import under_way
 from eda_sim.rules.identity import number_of, source_of
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.plan import WorkNode
 
 VERDICTS: Final = ("consistent", "duplicated", "half_done", "lost", "out_of_order", "pending")
@@ -117,7 +118,7 @@ def ledger(record: Record, judged: Account, overtaken: pd.DataFrame) -> pd.DataF
     meant, done = judged.meant.sum(axis=1), judged.done.sum(axis=1)
     missing = np.maximum(judged.meant - judged.done, 0).sum(axis=1)
     repeated = np.maximum(judged.done - judged.meant, 0).sum(axis=1)
-    told_ok = (requests["outcome"] == "ok").to_numpy()
+    told_ok = (requests["outcome"] == Outcome.OK).to_numpy()
     late = requests["request"].map(overtaken["request"].value_counts()).fillna(0)
     out_of_order = late.to_numpy(np.int64)
     nothing = (done == 0) & (meant > 0)

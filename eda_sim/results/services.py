@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from eda_sim.later.pandas import pd
 from eda_sim.results.capacity import workers_of
 from eda_sim.results.record import Record
 from eda_sim.results.summary import delivery_lags, distribution
 from eda_sim.results.timelines import timeline
+from eda_sim.rules.outcomes import Outcome
+
+_RATES: Final = (
+    Outcome.OK,
+    Outcome.FAILED,
+    Outcome.CRASHED,
+    Outcome.REFUSED,
+    Outcome.REJECTED,
+)
 
 
 def service_table(record: Record) -> pd.DataFrame:
@@ -42,7 +53,7 @@ def service_table(record: Record) -> pd.DataFrame:
             "attempts": len(attempts),
             **{
                 f"{outcome}_rate": float((attempts["outcome"] == outcome).mean())
-                for outcome in ("ok", "failed", "crashed", "refused", "rejected")
+                for outcome in _RATES
             },
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("service")

@@ -21,6 +21,7 @@ import numpy as np
 
 from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
+from eda_sim.rules.outcomes import Outcome
 
 MEANINGS: Final = {
     "requests": "requests that started",
@@ -53,13 +54,13 @@ def summarise(record: Record, ledger: pd.DataFrame) -> pd.Series:
     values: dict[str, float] = {
         "requests": int(counted.sum()),
         "throughput": _throughput(record),
-        "ok_rate": _rate(requests["outcome"][counted] == "ok"),
+        "ok_rate": _rate(requests["outcome"][counted] == Outcome.OK),
     }
     for name, sample in times.items():
         values.update(distribution(name, sample))
     values |= {
-        "dlq_rate": _rate(deliveries["outcome"] == "dead_lettered"),
-        "lost_rate": _rate(deliveries["outcome"] == "lost"),
+        "dlq_rate": _rate(deliveries["outcome"] == Outcome.DEAD_LETTERED),
+        "lost_rate": _rate(deliveries["outcome"] == Outcome.LOST),
         "duplicate_rate": _rate(ledger["repeated"][counted] > 0),
         "out_of_order_rate": _rate(ledger["out_of_order"][counted] > 0),
         "half_done_rate": _rate(verdicts == "half_done"),
@@ -78,7 +79,7 @@ def measured(record: Record, ledger: pd.DataFrame) -> dict[str, pd.Series]:
     completed = ledger["completed_at"]
     answered = requests["answered_at"]
     lag = (completed - answered).clip(lower=0)
-    ok = counted & (requests["outcome"] == "ok")
+    ok = counted & (requests["outcome"] == Outcome.OK)
     return {
         "response_time": (answered - requests["started_at"])[ok],
         "completion_time": (completed - requests["started_at"])[counted].dropna(),
@@ -91,7 +92,7 @@ def delivery_lags(record: Record) -> pd.Series:
     """Return the lag of what was handled after the warm-up (seconds), by row of deliveries."""
     deliveries = record.deliveries
     of_counted = deliveries["request"].isin(record.requests["request"][_is_counted(record)])
-    handled = deliveries[of_counted & (deliveries["outcome"] == "handled")]
+    handled = deliveries[of_counted & (deliveries["outcome"] == Outcome.HANDLED)]
     return handled["ended_at"] - handled["published_at"]
 
 
@@ -101,7 +102,7 @@ def _is_counted(record: Record) -> pd.Series:
 
 def _throughput(record: Record) -> float:
     begin, end = record.scenario.warmup, record.scenario.duration
-    ok = record.requests["answered_at"][record.requests["outcome"] == "ok"]
+    ok = record.requests["answered_at"][record.requests["outcome"] == Outcome.OK]
     return float(((ok >= begin) & (ok < end)).sum()) / (end - begin)
 
 

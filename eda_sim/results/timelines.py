@@ -11,6 +11,7 @@ from eda_sim.errors import InvalidInput, nearest
 from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
 from eda_sim.results.step_function import StepFunction, leaving
+from eda_sim.rules.outcomes import Outcome
 
 
 def timeline(
@@ -65,10 +66,10 @@ def _requests(record: Record, name: str, subject: str | None, window: float) -> 
 
 def _throughput(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
     if subject is None:
-        done = record.requests.loc[record.requests["outcome"] == "ok", "answered_at"]
+        done = record.requests.loc[record.requests["outcome"] == Outcome.OK, "answered_at"]
     else:
         attempts = _of(record.attempts, "service", subject)
-        done = attempts.loc[attempts["outcome"] == "ok", "ended_at"]
+        done = attempts.loc[attempts["outcome"] == Outcome.OK, "ended_at"]
     times = np.sort(done.to_numpy())
     ones = np.ones(len(times))
     # Counted first, divided then: whole numbers add up to exactly 0 when all is over.
@@ -79,14 +80,14 @@ def _throughput(record: Record, name: str, subject: str | None, window: float) -
 
 
 def _response_time(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
-    answered = record.requests[record.requests["outcome"] == "ok"]
+    answered = record.requests[record.requests["outcome"] == Outcome.OK]
     lag = answered["answered_at"] - answered["started_at"]
     return StepFunction.of_latest(name, answered["answered_at"].to_numpy(), lag.to_numpy())
 
 
 def _lag(record: Record, name: str, subject: str | None, window: float) -> StepFunction:
     handled = _of(record.deliveries, "subscriber", subject)
-    handled = handled[handled["outcome"] == "handled"]
+    handled = handled[handled["outcome"] == Outcome.HANDLED]
     lag = handled["ended_at"] - handled["published_at"]
     return StepFunction.of_latest(name, handled["ended_at"].to_numpy(), lag.to_numpy())
 

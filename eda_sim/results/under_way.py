@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from eda_sim.later.pandas import pd
 from eda_sim.results.record import Record
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.plan import Plan, PublicationNode
 
 
@@ -18,9 +19,9 @@ def under_way(record: Record) -> npt.NDArray[np.bool_]:
     said = messages["sender"].astype(str) + "/" + messages["name"].astype(str)
     open_ids = [
         messages["request"][said.isin(_outboxes(record.plan))],
-        deliveries["request"][deliveries["outcome"] == "pending"],
+        deliveries["request"][deliveries["outcome"] == Outcome.PENDING],
         *(
-            table["request"][table["outcome"] == "unfinished"]
+            table["request"][table["outcome"] == Outcome.UNFINISHED]
             for table in (record.requests, record.calls, record.attempts)
         ),
     ]

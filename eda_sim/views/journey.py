@@ -18,6 +18,7 @@ from eda_sim.results.journey import Journey
 from eda_sim.results.journey.story import WRONG, Activity, Arrow
 from eda_sim.results.run import Run
 from eda_sim.results.words import count_text
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.views.canvas import diagram_axes, text_width
 from eda_sim.views.description import attach
 from eda_sim.views.routes import fit
@@ -176,7 +177,7 @@ def _draw_frame(ax: Axes, journey: Journey, sheet: Sheet, scale: float) -> None:
 
 
 def _draw_activity(ax: Axes, activity: Activity, sheet: Sheet) -> None:
-    kind = "works" if activity.outcome in ("ok", "unfinished") else "fails"
+    kind = "works" if activity.outcome in (Outcome.OK, Outcome.UNFINISHED) else "fails"
     begin, end = sheet.y(activity.begins), sheet.y(activity.ends)
     label = f"{activity.who} {activity.name} {activity.attempt} {activity.outcome}"
     _draw_bar(ax, sheet.x_of(activity), begin, end, kind, label)
@@ -240,8 +241,8 @@ def _legend(journey: Journey) -> dict[str, Any]:
     }
     outcomes = {activity.outcome for activity in journey.activities}
     bars = {
-        "works": outcomes & {"ok", "unfinished"},
-        "fails": outcomes - {"ok", "unfinished"},
+        "works": outcomes & {Outcome.OK, Outcome.UNFINISHED},
+        "fails": outcomes - {Outcome.OK, Outcome.UNFINISHED},
         "waits": set(_waits(journey)),
     }
     for kind, present in bars.items():

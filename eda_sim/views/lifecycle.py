@@ -1,4 +1,4 @@
-"""What can become of a call, a delivery or a breaker: the state tables as diagrams.
+"""What can become of a call, a delivery, an instance or a breaker: the state tables as diagrams.
 
 The states and arrows are those of ``rules.lifecycle``, which the engine follows;
 nothing is drawn that could not happen, and nothing that could is left out.
@@ -25,7 +25,8 @@ def draw_lifecycle(
     """Draw a state diagram; it starts in the pill, and ends in a box with a double frame.
 
     Args:
-        lifecycle: a table of ``eda_sim.rules.lifecycle``: ``CALL``, ``DELIVERY`` or ``BREAKER``.
+        lifecycle: a table of ``eda_sim.rules.lifecycle``: ``CALL``, ``DELIVERY``, ``INSTANCE``
+            or ``BREAKER``.
         ax: where to draw; a new figure, as large as the diagram needs, if None.
         title: what to write above it instead of the finding.
 
@@ -110,9 +111,10 @@ def _draw_legend(ax: Axes, lifecycle: Lifecycle, scale: float) -> None:
 
 def _finding(lifecycle: Lifecycle) -> str:
     ends = [_plain(state.name) for state in lifecycle.ends]
-    start = _plain(lifecycle.start.name)
+    article = "An" if lifecycle.name[0] in "aeiou" else "A"
+    starts = f"{article} {lifecycle.name} starts {_plain(lifecycle.start.name)}"
     if not ends:
-        return f"A {lifecycle.name} starts {start} and never ends"
+        return f"{starts} and never ends"
     if len(ends) > 4:
-        return f"A {lifecycle.name} starts {start} and has {count_text(len(ends), 'end')}"
-    return f"A {lifecycle.name} starts {start} and ends {listed(ends, 'or')}"
+        return f"{starts} and has {count_text(len(ends), 'end')}"
+    return f"{starts} and ends {listed(ends, 'or')}"

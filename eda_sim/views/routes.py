@@ -24,6 +24,7 @@ HEIGHT = 0.66  # of a box
 _APART = 0.36  # from one box to the next below
 _PORT = 0.24  # from one arriving arrow to the next, room for a label's line
 _LANE = 0.42  # from one way back to the next below
+_MOST_ASIDE = 6  # ways back that leave or reach a box beside each other
 _MARGIN = 0.15
 _HEAD = 0.24  # what an arrow's head needs before its label
 
@@ -131,7 +132,7 @@ class _Planner:
             {node: self._boxes[node] for node in self._named},
             {link: path for link, (path, _) in ways.items()},
             {link: label for link, (_, label) in ways.items()},
-            left + _MARGIN + (0.2 if self._lanes else 0.0),
+            max(left, *(float(path.get_extents().x1) for path, _ in ways.values())) + _MARGIN,
             height + 2 * _MARGIN + deep,
         )
 
@@ -164,7 +165,8 @@ class _Planner:
         """Down into a lane, left, and up: straight, or between layers if something is below."""
         lane = self._lanes[link]
         first, last = self._boxes[link.start], self._boxes[link.end]
-        aside = 0.16 * (list(self._lanes).index(link) % 4 - 1.5)
+        places = min(len(self._lanes), _MOST_ASIDE)
+        aside = 0.16 * (list(self._lanes).index(link) % places - (places - 1) / 2)
         lowest = {layer[-1] for layer in self._layers}
         points: list[Point]
         if link.start in lowest:
@@ -180,7 +182,7 @@ class _Planner:
             y = last.y - last.height / 2 + 0.12  # below what arrives in the usual way
             points += [(x, lane), (x, y), (last.x - last.width / 2 - 0.03, y)]
         ends = [x for x, y in points if y == lane]
-        return _rounded(points), (0.3 * ends[0] + 0.7 * ends[-1], lane, "center")
+        return _rounded(points), (0.4 * ends[0] + 0.6 * ends[-1], lane, "center")
 
 
 # -- the ways --------------------------------------------------------------------

@@ -24,6 +24,7 @@ from eda_sim.results.journey.story import Activity, Arrow
 from eda_sim.results.journey.telling import Telling
 from eda_sim.results.record import Record
 from eda_sim.results.words import seconds_text
+from eda_sim.rules.outcomes import Outcome
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,7 +71,7 @@ class Journey:
         answer = seconds_text(self.answered_at - self.started_at)
         applied = seconds_text(self.completed_at - self.started_at)
         answered = f"{self.outcome.replace('_', ' ')} after {answer}"
-        if self.outcome == "unfinished":
+        if self.outcome == Outcome.UNFINISHED:
             answered = "never answered"
         return (
             f"request {self.request} of {self.source}: {answered}; all applied: "

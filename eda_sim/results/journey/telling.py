@@ -11,9 +11,10 @@ from typing import Any
 from eda_sim.results.case import Case, Rows
 from eda_sim.results.journey.story import NEVER_ARRIVED, Activity, Arrow, Happening, Story
 from eda_sim.results.journey.tries import Try, tries_of
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.scenario.scenario import Scenario
 
-_ENDINGS = {"ok": "ended", "failed_permanently": "failed"}
+_ENDINGS = {Outcome.OK: "ended", Outcome.FAILED_PERMANENTLY: "failed"}
 
 
 class Telling:
@@ -76,11 +77,11 @@ class Telling:
                 came = self._tell(
                     attempt.queued_at, subscriber, "queued again", name, note=note, because=came
                 )
-            last = attempt is attempts[-1] and delivery.outcome != "pending"
+            last = attempt is attempts[-1] and delivery.outcome != Outcome.PENDING
             came = self._tell_attempt(attempt, came, delivery.ended_at if last else nan)
             if came.at < attempt.heard_at:
                 self._tell(attempt.heard_at, subscriber, "acknowledged", name, because=came)
-        if delivery.outcome in ("dead_lettered", "lost"):
+        if delivery.outcome in (Outcome.DEAD_LETTERED, Outcome.LOST):
             what = delivery.outcome.replace("_", "-")
             self._tell(delivery.ended_at, subscriber, what, name, because=came)
 
@@ -95,7 +96,7 @@ class Telling:
         assert first is not None
         if isnan(call.ended_at):
             return first, None
-        if end is None or call.outcome == "abandoned":
+        if end is None or call.outcome == Outcome.ABANDONED:
             note = _number(call.attempts)
             end = self._tell(
                 call.ended_at, call.caller, _words(call.outcome), name, note=note, because=tried
@@ -133,7 +134,7 @@ class Telling:
         note = _number(number)
         arrived = self._tell(queued_at, callee, "received", name, note=note, because=sent)
         end = self._tell_attempt(attempt, arrived, nan)
-        if isnan(left_at) or attempt.outcome == "expired":
+        if isnan(left_at) or attempt.outcome == Outcome.EXPIRED:
             return None
         too_late = too_late or heard_at > call.ended_at
         outcome = attempt.outcome
@@ -174,7 +175,7 @@ class Telling:
             return last
         at = attempt.ended_at if isnan(handled_at) else handled_at
         end = self._tell(at, service, _ENDINGS.get(outcome, outcome), name, note=note, because=last)
-        if outcome == "failed_permanently":
+        if outcome == Outcome.FAILED_PERMANENTLY:
             end.note = "for good"
         return end
 
@@ -217,7 +218,7 @@ def _words(outcome: str) -> str:
 
 
 def _outcome(row: Any) -> str:
-    return "" if row.outcome == "ok" else _words(row.outcome)
+    return "" if row.outcome == Outcome.OK else _words(row.outcome)
 
 
 def _number(attempt: int) -> str:
