@@ -216,7 +216,7 @@ def _brings_again(leg: Leg, message: int, trouble: Any) -> bool:
     Two that arrive are handled as two; whatever else goes wrong needs somebody who tries again.
     What happened to the message before it had been handled at all is no reason.
     """
-    is_own = trouble.message == message
+    is_own = bool(trouble.message == message)
     if trouble.what in ("doubled", "redriven"):
         return is_own
     if trouble.what in ("held_up", "returned") or (trouble.what in SILENT and is_own):

@@ -111,8 +111,8 @@ NATS: Final = Preset(
         ),
     ),
     {
-        "Nats-Msg-Id": "every message has an id of its own here, which its publisher gives: say for "
-        "how long the stream knows it with duplicate_window",
+        "Nats-Msg-Id": "every message has an id of its own here, which its publisher gives: say "
+        "for how long the stream knows it with duplicate_window",
         "InactiveThreshold": "no consumer is forgotten here: leave it out",
     },
 )
