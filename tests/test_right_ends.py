@@ -334,11 +334,19 @@ def chain(length: int) -> Scenario:
 
 
 def test_five_thousand_calls_in_a_row_are_a_world_like_any() -> None:
-    """Planned, performed and judged without a stack that could overflow."""
+    """Planned, performed, judged, told and explained without a stack that could overflow."""
     run = simulate(chain(5000))
     assert list(run.requests["outcome"]) == ["ok"]
     assert len(run.calls) == 5000
     assert list(run.ledger()["verdict"]) == ["consistent"]
+    assert str(run.journey(0)).count("started") == 5000
+
+
+def test_what_fails_fifteen_hundred_calls_down_is_explained() -> None:
+    """Far below the client the last work fails for good, and the audit finds it."""
+    scenario = chain(1500).replace("self.Do1499[end it].permanent", 1.0)
+    found = simulate(scenario).audit(0)
+    assert list(found["what"]) == ["permanent_failure"]
 
 
 def test_a_run_may_have_more_names_than_sixteen_bits_can_tell_apart() -> None:

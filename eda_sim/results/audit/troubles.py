@@ -22,16 +22,20 @@ def troubles(
     which the handler depends: its calls, with all that these depend on, and what it could
     not hand over to the broker. ``ways`` narrows what is made for messages of such nodes.
     """
-    yield from case.incidents[message, service]
-    way = ways.get(case.messages[message].node)
-    for made in case.caused[message, service]:
-        if way is not None and made.node not in way:
+    to_tell = [(message, service, True)]
+    while to_tell:
+        message, service, depends = to_tell.pop()
+        yield from case.incidents[message, service]
+        if not depends:
             continue
-        call = case.calls.get(made.message)
-        if call is not None:
-            yield from troubles(case, call.message, call.service, ways)
-        else:
-            yield from case.incidents[made.message, service]
+        way = ways.get(case.messages[message].node)
+        within = []
+        for made in case.caused[message, service]:
+            if way is None or made.node in way:
+                call = case.calls.get(made.message)
+                receiver = service if call is None else call.service
+                within.append((made.message, receiver, call is not None))
+        to_tell.extend(reversed(within))
 
 
 def behind(case: Case, trouble: Any) -> Any:

@@ -3,16 +3,23 @@
 The telling follows the messages from the client on. Whoever handles a message does
 one thing after another, so within one attempt each happening comes from the one
 before; what arrives from elsewhere (an arrival, a reply) comes from there.
+
+What is told within something else is handed out by it and told for it, so that a chain of
+messages may be as long as it likes.
 """
 
+from collections.abc import Generator
 from math import inf, isnan, nan
-from typing import Any
+from typing import Any, TypeVar
 
 from eda_sim.results.case import Case, Rows
 from eda_sim.results.journey.story import NEVER_ARRIVED, Activity, Arrow, Happening, Story
 from eda_sim.results.journey.tries import Try, tries_of
 from eda_sim.rules.outcomes import Outcome
 from eda_sim.scenario.scenario import Scenario
+
+T = TypeVar("T")
+Account = Generator[Any, Any, T]  # yields the tellings within it, and is sent what they return
 
 _ENDINGS = {Outcome.OK: "ended", Outcome.FAILED_PERMANENTLY: "failed"}
 
@@ -25,21 +32,21 @@ class Telling:
         self._case = case
         self._broker = _name_of_broker(scenario)
         self._tell = self.story.tell
-        self._tell_client()
+        _in_full(self._tell_client())
 
     # -- who says what to whom ---------------------------------------------------
 
-    def _tell_client(self) -> None:
+    def _tell_client(self) -> Account[None]:
         request = self._case.request
         (first,) = self._case.caused[-1, request.source]
-        departure, completion = self._tell_message(first)
+        departure, completion = yield self._tell_message(first)
         if not isnan(request.answered_at):
             self._tell(
                 request.answered_at, request.source, "answered", first.name,
                 note=_words(request.outcome), because=completion or departure,
             )  # fmt: skip
 
-    def _tell_message(self, message: Any) -> tuple[Happening, Happening | None]:
+    def _tell_message(self, message: Any) -> Account[tuple[Happening, Happening | None]]:
         """Tell of a message and all that it causes; return its departure and its end.
 
         The end is what lets its sender go on: a reply, a timeout, an acceptance.
@@ -47,7 +54,7 @@ class Telling:
         call = self._case.calls.get(message.message)
         return self._tell_publication(message) if call is None else self._tell_call(message, call)
 
-    def _tell_publication(self, message: Any) -> tuple[Happening, Happening | None]:
+    def _tell_publication(self, message: Any) -> Account[tuple[Happening, Happening | None]]:
         kind, verb = ("publish", "published") if message.kind == "event" else ("send", "sent")
         sender, name, broker = message.sender, message.name, self._broker
         departure = self._tell(message.published_at, sender, verb, name, to=broker)
@@ -59,10 +66,10 @@ class Telling:
         for delivery in self._case.deliveries(message.message):
             subscribers.setdefault(delivery.subscriber, delivery)
         for delivery in subscribers.values():  # with whatever the broker accepted again
-            self._tell_delivery(message, delivery, accepted)
+            yield self._tell_delivery(message, delivery, accepted)
         return departure, accepted
 
-    def _tell_delivery(self, message: Any, delivery: Any, accepted: Happening) -> None:
+    def _tell_delivery(self, message: Any, delivery: Any, accepted: Happening) -> Account[None]:
         subscriber, name, broker = delivery.subscriber, message.name, self._broker
         available_at = delivery.available_at
         attempts = self._case.attempts[message.message, subscriber]
@@ -78,7 +85,7 @@ class Telling:
                     attempt.queued_at, subscriber, "queued again", name, note=note, because=came
                 )
             last = attempt is attempts[-1] and delivery.outcome != Outcome.PENDING
-            came = self._tell_attempt(attempt, came, delivery.ended_at if last else nan)
+            came = yield self._tell_attempt(attempt, came, delivery.ended_at if last else nan)
             if came.at < attempt.heard_at:
                 self._tell(attempt.heard_at, subscriber, "acknowledged", name, because=came)
         if delivery.outcome in (Outcome.DEAD_LETTERED, Outcome.LOST):
@@ -87,11 +94,11 @@ class Telling:
 
     # -- calls -------------------------------------------------------------------
 
-    def _tell_call(self, message: Any, call: Any) -> tuple[Happening, Happening | None]:
+    def _tell_call(self, message: Any, call: Any) -> Account[tuple[Happening, Happening | None]]:
         name, tried, end = message.name, None, None
         first: Happening | None = None
         for each in tries_of(self._case, call):
-            tried, end = self._tell_try(call, name, each, end or tried)
+            tried, end = yield self._tell_try(call, name, each, end or tried)
             first = first or tried
         assert first is not None
         if isnan(call.ended_at):
@@ -105,7 +112,7 @@ class Telling:
 
     def _tell_try(
         self, call: Any, name: str, each: Try, before: Happening | None
-    ) -> tuple[Happening, Happening | None]:
+    ) -> Account[tuple[Happening, Happening | None]]:
         """Tell of one try; return how it left its caller, and what let the caller go on."""
         caller, callee, note = call.caller, call.service, _number(each.number)
         if each.held_back is not None:
@@ -120,20 +127,20 @@ class Telling:
         if not each.arrivals:
             self._travels("call", name, caller, callee, each.sent_at, nan, each.number)
         for attempt in each.arrivals:
-            reply = self._tell_arrival(call, attempt, each, sent, end is not None)
+            reply = yield self._tell_arrival(call, attempt, each, sent, end is not None)
             end = end or reply
         return sent, end
 
     def _tell_arrival(
         self, call: Any, attempt: Any, each: Try, sent: Happening, too_late: bool
-    ) -> Happening | None:
+    ) -> Account[Happening | None]:
         """Tell what became of a try that arrived; return its reply, if somebody waited for it."""
         caller, callee, name, number = call.caller, call.service, attempt.name, each.number
         queued_at, left_at, heard_at = attempt.queued_at, attempt.ended_at, attempt.heard_at
         self._travels("call", name, caller, callee, each.sent_at, queued_at, number)
         note = _number(number)
         arrived = self._tell(queued_at, callee, "received", name, note=note, because=sent)
-        end = self._tell_attempt(attempt, arrived, nan)
+        end = yield self._tell_attempt(attempt, arrived, nan)
         if isnan(left_at) or attempt.outcome == Outcome.EXPIRED:
             return None
         too_late = too_late or heard_at > call.ended_at
@@ -148,7 +155,9 @@ class Telling:
 
     # -- what a worker does ------------------------------------------------------
 
-    def _tell_attempt(self, attempt: Any, arrived: Happening, handled_at: float) -> Happening:
+    def _tell_attempt(
+        self, attempt: Any, arrived: Happening, handled_at: float
+    ) -> Account[Happening]:
         """Tell what a worker did, if one took it; return the last of it.
 
         ``handled_at`` is when a delivery was over, if the acknowledgement took longer.
@@ -161,7 +170,7 @@ class Telling:
         note = _number(attempt.attempt)
         last = self._tell(attempt.started_at, service, "started", name, note=note, because=arrived)
         works: list[str] = []
-        for happening in self._done_in(attempt):
+        for happening in (yield self._done_in(attempt)):
             happening.because, last = happening.because or last, happening
             if happening.what == "worked":
                 works.append(happening.note)
@@ -179,7 +188,7 @@ class Telling:
             end.note = "for good"
         return end
 
-    def _done_in(self, attempt: Any) -> list[Happening]:
+    def _done_in(self, attempt: Any) -> Account[list[Happening]]:
         """Tell what was done within one attempt, and return it in its order."""
         moments: list[tuple[float, tuple[int, int, int], Happening]] = []
         message, service = attempt.message, attempt.service
@@ -190,7 +199,7 @@ class Telling:
                 moments.append((effect.at, (1, 0, 0), done))
         for made in self._case.caused[message, service]:
             if _made(made.published_at, rivals) is attempt:
-                departure, end = self._tell_message(made)
+                departure, end = yield self._tell_message(made)
                 moments.append((departure.at, (2, made.message, 0), departure))
                 if end is not None:
                     # A reply to something older comes before what is done at the same instant.
@@ -205,6 +214,23 @@ class Telling:
         self.story.arrows.append(
             Arrow(kind, name, sender, receiver, departs, arrives, attempt, outcome, too_late)
         )
+
+
+def _in_full(telling: Account[T]) -> T:
+    """Tell, with all that is told within, and return what the telling returns."""
+    open_: list[Account[Any]] = [telling]
+    answer: Any = None
+    while open_:
+        try:
+            within = open_[-1].send(answer)
+        except StopIteration as end:
+            open_.pop()
+            answer = end.value
+        else:
+            open_.append(within)
+            answer = None
+    result: T = answer
+    return result
 
 
 def _name_of_broker(scenario: Scenario) -> str:
