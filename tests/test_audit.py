@@ -113,6 +113,12 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
         said("missing", "crashed", 0.5, "faults[0] = Outage('stock', at=0.5, lasts=1.0)",
              "broker.delivery.guarantee = 'at_most_once'"),
     ),
+    "a crash of who only held it, where crashes count": (
+        told(at=[0.0, 0.0], faults=[Outage("stock", at=0.5, lasts=1.0)],
+             delivery=DeliveryPolicy(retry=ONCE, prefetch=2, counts_crashes=True)),
+        said("missing", "returned", 0.5, "faults[0] = Outage('stock', at=0.5, lasts=1.0)",
+             "broker.delivery.retry.max_attempts = 1"),
+    ),
     "a crash after the work and before its acknowledgement": (
         told(faults=[Outage("stock", at=1.5, lasts=1.0)], **SLOW_ACKNOWLEDGEMENT),
         said("repeated", "crashed", 1.5, "faults[0] = Outage('stock', at=1.5, lasts=1.0)",

@@ -34,7 +34,6 @@ OUTCOMES: Final = ("dead_lettered",)
 
 # They make something late or come twice, but keep nothing from happening.
 _HARMLESS: Final = (
-    "returned",
     "held_up",
     "doubled",
     "deduplicated",
