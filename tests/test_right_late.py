@@ -43,7 +43,7 @@ from tests.worlds import handled, takes, world
 
 pytestmark = pytest.mark.filterwarnings("ignore::eda_sim.EdaSimWarning")
 
-LATE = 1e7
+LATE = 2_666_667 * 60 * TICK  # 10^7 s; outboxes look at their own times, from 1 to 6 ticks apart
 A_LITTLE = 1e-6  # seconds: hundreds of roundings of sums at 10^7 s
 
 # -- the same world, later -------------------------------------------------------------
@@ -67,7 +67,7 @@ def later(scenario: Scenario, by: float) -> Scenario:
 def told(run: Run, name: str, since: float) -> tuple[list[tuple[Any, ...]], np.ndarray]:
     """What a table says, and the times that it says, counted from ``since``; in one order."""
     table = run.tables[name]
-    times = [column for column in table.columns if column.endswith("at")]
+    times = [column for column in table.columns if column == "at" or column.endswith("_at")]
     said = table.drop(columns=times).astype(object)
     found = list(said.where(said.notna(), None).itertuples(index=False, name=None))
     when = (table[times] - since).fillna(-1.0).to_numpy(dtype=float)
@@ -112,7 +112,11 @@ def traced(scenario: Scenario, seed: int, grid: float) -> Scenario:
     return scenario.replace(
         traffic=traffic,
         duration=scenario.duration + 1.0,
-        faults=[fault for fault in scenario.faults if fault.mtbf is None],
+        faults=[
+            fault if fault.at is not None else replace(fault, at=0.0, lasts=1024.0)
+            for fault in scenario.faults
+            if fault.mtbf is None
+        ],
         services=[replace(service, autoscale=None) for service in scenario.services],
     )
 
