@@ -189,9 +189,9 @@ class TestPaced:
         assert (run.requests["outcome"] == "failed").all()
 
     def test_a_memory_forgets_at_the_end_of_its_window(self, begin: float, every: float) -> None:
-        """A second try that comes a whole window after the first does all of it again."""
-        retry = Retry(max_attempts=2, backoff=Backoff(every))
-        policy = DeliveryPolicy(retry=retry, idempotent=Deduplication(window=every))
+        """Of four tries the last, which comes a whole window after the first, works again."""
+        retry = Retry(max_attempts=4, backoff=Backoff(every, factor=1.0))
+        policy = DeliveryPolicy(retry=retry, idempotent=Deduplication(window=3 * every))
         steps = takes(0, "done"), takes(0, "fails", transient=1.0)
         services = [Service("a", on={"E": handled(policy, *steps)})]
         scenario = world(Publish("E"), paced(begin, 10.0, 9), services, duration=begin + 200)
@@ -200,7 +200,7 @@ class TestPaced:
     def test_who_has_waited_just_so_long_sheds_nobody(self, begin: float, every: float) -> None:
         """Calls come as one has waited for ``shed_after``, which is not more than that."""
         services = [Service("a", shed_after=every, on={"M0": [takes(50.0)]})]
-        times = [begin, *paced(begin + every, every, 2)]
+        times = paced(begin, every, 3)
         run = simulate(world(Call("M0"), times, services, duration=begin + 200, drain=1000.0))
         assert (run.requests["outcome"] == "ok").all()
 
