@@ -37,6 +37,14 @@ def steps_of(scenario: Scenario) -> list[Node]:
     return [n for n in Plan(scenario).unfoldings[0].as_read if not isinstance(n, HandlerNode)]
 
 
+def test_steps_side_by_side_change_the_place_of_no_work() -> None:
+    """Not even of one that is called like them."""
+    plain = world(Call("M0"), [0], {"a": [takes(1, "parallel")]})
+    within = world(Call("M0"), [0], {"a": [Parallel([takes(1, "parallel")])]})
+    work, same_work = (Plan(each).unfoldings[0].as_read[-1] for each in (plain, within))
+    assert work.address == same_work.address
+
+
 def places(scenario: Scenario) -> list[tuple[str, int]]:
     """Address and place of every step for the first source."""
     return [(node.text, node.place) for node in steps_of(scenario)]

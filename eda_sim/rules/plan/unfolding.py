@@ -139,7 +139,7 @@ class _Reader:
                 topic = self._topic(name_of(step))
                 return PublicationNode(source, owner, text, parent, latest, step=step, topic=topic)
             case Parallel():
-                text = of_step(owner, "parallel")
+                text = of_step(owner, "")  # no work's, whatever that is called
                 return ParallelNode(source, owner, text, parent, latest, step=step)
             case Branch():
                 text = of_step(owner, step.label)
