@@ -175,7 +175,7 @@ class Remedies:
             return NONE
         many = [name for name in ("workers", "instances") if getattr(service, name) > 1]
         if service.autoscale is not None:
-            many.append("autoscale")
+            many.insert(0, "autoscale")
         return _AND.join(self._settings.of_service(service.name, name) for name in many) or NONE
 
 
