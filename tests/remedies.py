@@ -43,7 +43,8 @@ def _policy(old: DeliveryPolicy, problem: str) -> DeliveryPolicy:
         return replace(old, prefetch=None, ordered=True)
     if old.guarantee == "at_most_once":
         return replace(old, guarantee="at_least_once", idempotent=True)
-    return replace(old, guarantee="at_most_once", idempotent=False, ack_timeout=None)
+    plain = {"idempotent": False, "ack_timeout": None, "counts_crashes": False}
+    return replace(old, guarantee="at_most_once", **plain)
 
 
 def _other_guarantee(old: str, problem: str) -> str:

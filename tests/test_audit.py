@@ -1,6 +1,7 @@
 """The audit: worlds in which one thing goes wrong, and what the audit says of it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ from eda_sim.results.audit import PROBLEMS, REASONS
 from eda_sim.results.audit.paths import Paths
 from eda_sim.results.audit.remedies import NONE
 from eda_sim.rules.plan import Plan, WorkNode
-from eda_sim.scenario.steps import Branch
+from eda_sim.scenario.steps import AnyStep, Branch
 from tests.everything import everything
 from tests.remedies import Effect, outcome_of_advice
 from tests.worlds import takes, world
@@ -607,6 +608,51 @@ def test_every_inconsistent_request_is_explained(scenario: Scenario, seed: int) 
     assert found["at"].between(0, scenario.duration + scenario.drain).all()
     for setting in {*found["by"], *found["policy"]} - {NONE}:
         assert leads_somewhere(scenario, setting), setting
+
+
+def of_one_label(steps: Sequence[AnyStep]) -> list[AnyStep]:
+    """Steps whose works and decisions all have one label, and once more in a branch."""
+    alike: list[AnyStep] = []
+    for step in steps:
+        match step:
+            case Work():
+                alike.append(replace(step, label="work"))
+            case Parallel():
+                alike.append(Parallel(of_one_label(step.steps)))
+            case Branch():
+                ways = of_one_label(step.then), of_one_label(step.otherwise)
+                alike.append(Branch(step.probability, ways[0], otherwise=ways[1], label="work"))
+            case _:
+                alike.append(step)
+    return alike
+
+
+@given(everything(), st.integers(0, 2**32))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_works_of_one_label_are_told_apart(scenario: Scenario, seed: int) -> None:
+    """With one label everywhere, in both ways of branches: each finding has a cause that can be.
+
+    No work that cannot fail is blamed for a failure, and every effect of the ledger is explained.
+    """
+    services = [
+        replace(service, on={
+            name: replace(handler, steps=[
+                Branch(0.5, of_one_label(handler.steps),
+                       otherwise=of_one_label(handler.steps)[::-1], label="work"),
+                takes(0.0, "work"),
+            ])
+            for name, handler in service.handlers.items()
+        })
+        for service in scenario.services
+    ]  # fmt: skip
+    faults = [replace(f, label=None) if hasattr(f, "label") else f for f in scenario.faults]
+    run = simulate(scenario.replace(services=services, faults=faults), seed)
+    found, ledger = run.audit(), run.ledger()
+    assert len(found) == sum(
+        ledger.loc[ledger["verdict"] != "consistent", problem].sum() for problem in PROBLEMS
+    )
+    failures = found[found["what"].isin(["transient_failure", "permanent_failure"])]
+    assert not failures["by"].str.endswith(" = 0.0").any()
 
 
 def test_removing_what_the_audit_blames_mends_the_order() -> None:

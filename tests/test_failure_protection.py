@@ -362,3 +362,26 @@ def test_contradictions_are_refused_with_the_remedy(build: object, message: str)
         build()  # type: ignore[operator]
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_deadline_leaves_a_later_call_what_is_left_of_it() -> None:
+    """A second of patience, a quarter of it gone: the call further on gives up at one second."""
+    first = Call("Buy", timeout=1.0, propagate_deadline=True)
+    shop = Service("shop", on={"Buy": [Work(Constant(0.25), "greet"), Call("Pay")]})
+    bank = Service("bank", on={"Pay": [Work(Constant(5.0), "charge")]})
+    run = simulate(
+        Scenario(
+            "deadline", traffic=[Traffic(first, Trace([0.0]))], services=[shop, bank], duration=9.0
+        )
+    )
+    further = run.calls[run.calls["service"] == "bank"]
+    assert further["ended_at"].tolist() == [1.0]
+
+
+def test_every_call_fills_the_budget_of_its_caller() -> None:
+    """With a repeat for each call and room for one, each of five calls is repeated once."""
+    often = Retry(max_attempts=3, backoff=Backoff(0.25), budget=RetryBudget(ratio=1.0, burst=1))
+    shop = Service("shop", on={"Buy": [Work(Constant(0.0), "sell", transient=1.0)]})
+    source = Traffic(Call("Buy", retry=often), Trace([float(n) for n in range(5)]))
+    run = simulate(Scenario("budget", traffic=[source], services=[shop], duration=9.0))
+    assert run.calls["attempts"].tolist() == [2] * 5

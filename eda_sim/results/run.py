@@ -114,8 +114,9 @@ class Run(Record):
         - ``service``, ``label`` of the work and the ``message`` that it is done for;
         - ``what`` happened (a name of ``eda_sim.rules.incidents``, or still_under_way at the end of
           the run, or side_by_side with others), ``at`` which time (seconds);
-        - ``by`` which fault or setting, and the ``policy`` that let it stand, each as
-          ``path = value`` with a path for ``Scenario.replace``;
+        - ``by`` which fault or setting, and the ``policy`` that let it stand (the setting that
+          would have helped, two with ``and``, or ``none``), each as ``path = value`` with a path
+          for ``Scenario.replace``;
         - ``explanation``: all that in one sentence.
 
         Args:

@@ -25,7 +25,6 @@ NONE: Final = "none"
 _AND: Final = " and "
 
 _FOR_GOOD: Final = ("permanent_failure", "poison_message")
-_REFUSALS_OF_THE_BROKER: Final = ("topic_full", *SILENT)
 
 
 class Remedies:
@@ -49,7 +48,7 @@ class Remedies:
         node = routes.message(case.messages[last.message].node)
         if isinstance(node, CallNode) and (said := self._of_call(case, routes, leg, node, last)):
             return said
-        if isinstance(node, PublicationNode) and last.service == node.owner:
+        if isinstance(node, PublicationNode) and _is_of_sender(case, last):
             return self._of_publication(node, last)
         if leg.is_call:
             tried = node if isinstance(node, CallNode) else leg.message
@@ -142,12 +141,13 @@ class Remedies:
             return settings.of_policy(handling)
         if forgets or last.what == "doubled":
             return settings.of_delivery(handling, "idempotent")
+        may_be_lost = settings.can_be_at_most_once(handling)
         if not policy.idempotent:
-            name = "guarantee" if policy.ack_timeout is None else "idempotent"
-            return settings.of_delivery(handling, name)
+            plain = may_be_lost and policy.ack_timeout is None and not policy.counts_crashes
+            return settings.of_delivery(handling, "guarantee" if plain else "idempotent")
         if last.what == "acknowledgement_timed_out":
             return settings.of_delivery(handling, "ack_timeout")
-        return settings.of_policy(handling)
+        return settings.of_policy(handling) if may_be_lost else NONE
 
     # -- out of order ---------------------------------------------------------------
 
@@ -175,8 +175,16 @@ class Remedies:
             return NONE
         many = [name for name in ("workers", "instances") if getattr(service, name) > 1]
         if service.autoscale is not None:
-            many.append("autoscale")
+            many.insert(0, "autoscale")
         return _AND.join(self._settings.of_service(service.name, name) for name in many) or NONE
+
+
+def _is_of_sender(case: Case, trouble: Any) -> bool:
+    """Say whether a message had not got as far as the broker; its sender may handle it, too."""
+    message = case.messages[trouble.message]
+    if trouble.what not in SILENT or trouble.service != message.sender:
+        return bool(trouble.what == "topic_full")
+    return not message.accepted_at <= trouble.at
 
 
 def promised(handling: HandlerNode) -> DeliveryPolicy:

@@ -70,6 +70,13 @@ class Settings:
         """The whole delivery policy in force."""
         return said(self._paths.to_policy(handling), handling.policy)
 
+    def can_be_at_most_once(self, handling: HandlerNode) -> bool:
+        """Say whether its deliveries may be at most once: what is redriven may not."""
+        own = handling.handler.delivery is not None
+        return not any(
+            redrive.service == handling.owner or not own for redrive in self._scenario.redrives
+        )
+
     def of_step(self, node: StepNode, name: str) -> str:
         """A setting of a step."""
         return said(f"{self._paths.to_step(node)}.{name}", getattr(node.step, name))
