@@ -1,4 +1,4 @@
-"""Steps and nodes are closed sums: whoever tells their kinds apart handles each of them.
+"""Steps, nodes, distributions and arrivals are closed sums: who tells kinds apart handles each.
 
 ``match`` ends with ``assert_never``, so the type checker names every place that a new kind is
 missed at. Here a kind is added to a copy of the package, and the type checker is asked.
@@ -19,6 +19,7 @@ import eda_sim
 
 PACKAGE = Path(eda_sim.__file__).parent
 STEPS, NODES = "scenario/steps.py", "rules/plan/nodes.py"
+TIMES, TRAFFIC = "scenario/distributions.py", "scenario/traffic.py"
 FORGOTTEN = re.compile(r'^(\S+?):(\d+): error: Argument 1 to "assert_never"', re.MULTILINE)
 # What others publish is left out: it says nothing about kinds, and takes most of the time.
 QUICK = [
@@ -42,6 +43,12 @@ class AskNode(_Node):
     step: Ask
     name = "ask"
     inside: tuple["HandlerNode", ...] = ()
+
+
+"""
+OTHER = """
+class Other:
+    mean: float = 0.0
 
 
 """
@@ -74,14 +81,14 @@ def forgotten(package: Path) -> set[tuple[str, int]]:
 
 
 def add(package: Path, name: str, kind: str, before: str, sums: dict[str, str]) -> None:
-    """Write a kind into a file of a package, and into its sums."""
+    """Write a kind into a file of a package, and into its sums, each by how it begins."""
     path = package / name
     text = path.read_text()
     assert text.count(f"\n{before}") == 1
     text = text.replace(f"\n{before}", f"{kind}{before}")
-    for alias, new in sums.items():
-        assert text.count(f"\n{alias} = ") == 1
-        text = text.replace(f"\n{alias} = ", f"\n{alias} = {new} | ")
+    for begin, new in sums.items():
+        assert text.count(f"\n{begin}") == 1
+        text = text.replace(f"\n{begin}", f"\n{begin}{new} | ")
     path.write_text(text)
 
 
@@ -94,12 +101,14 @@ def package(tmp_path: Path) -> Path:
 
 
 def test_a_new_kind_is_missed_wherever_kinds_are_told_apart(package: Path) -> None:
-    """With a seventh step and a seventh node, each an ask, every ``assert_never`` is reached."""
+    """With one step, node, distribution and arrival more, every ``assert_never`` is reached."""
     assert forgotten(package) == set()
-    step_sums = {"AnyStep": "Ask", "MessageStep": "Ask"}
-    node_sums = {"MessageNode": "AskNode", "StepNode": "AskNode"}
-    add(package, STEPS, A_STEP, "Step = Annotated[", step_sums)
-    add(package, NODES, A_NODE, "MessageNode = ", node_sums)
+    steps = {"AnyStep = ": "Ask", "MessageStep = ": "Ask"}
+    nodes = {"MessageNode = ": "AskNode", "StepNode = ": "AskNode"}
+    add(package, STEPS, A_STEP, "Step = Annotated[", steps)
+    add(package, NODES, A_NODE, "MessageNode = ", nodes)
+    for name, begin in [(TIMES, "Distribution = Annotated["), (TRAFFIC, "Arrivals = Annotated[")]:
+        add(package, name, OTHER, begin, {f"{begin}\n    ": "Other"})
     text = (package / NODES).read_text()
     (package / NODES).write_text(
         text.replace("steps import Branch", "steps import Ask, Branch").replace(

@@ -23,6 +23,7 @@ from eda_sim.results.audit.troubles import SILENT, begun, troubles
 from eda_sim.results.case import Case
 from eda_sim.results.record import Record
 from eda_sim.rules.incidents import INCIDENTS
+from eda_sim.rules.outcomes import Outcome
 from eda_sim.rules.plan import PublicationNode, WorkNode
 
 # What an effect can be missing or late for without any incident.
@@ -101,7 +102,7 @@ class Judge:
                     # A caller without timeout waits to the end for what never arrives.
                     waits = last is not None and last.message in case.calls
                     return not (waits and last.what in SILENT)
-        return case.request.outcome == "unfinished" and last is None
+        return case.request.outcome == Outcome.UNFINISHED and last is None
 
     def _still_under_way(self, routes: Routes, leg: Leg, last: Any) -> Blame:
         """Blame the end of the run, and the fault that outlives it if there is one."""
