@@ -64,6 +64,7 @@ CHANGES: Final[dict[str, Callable[[Any, str], Any]]] = {
     "retry_topic": lambda old, problem: False,
     "delivery": _policy,
     "when_unreachable": lambda old, problem: "wait",
+    "deduplicates": lambda old, problem: _LATER,
     "when_full": lambda old, problem: "wait",
     "workers": lambda old, problem: 1,
     "instances": lambda old, problem: 1,

@@ -142,8 +142,8 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              "broker.delivery.idempotent = False"),
     ),
     "a message that arrives twice": (
-        told(faults=[Duplicates(1.0)]),
-        said("repeated", "doubled", 0.0, "faults[0] = Duplicates(1.0)",
+        told(faults=[Duplicates(1.0, between=["stock", "broker"])]),
+        said("repeated", "doubled", 0.0, "faults[0] = Duplicates(1.0, between=",
              "broker.delivery.idempotent = False"),
     ),
     "a call that arrives twice": (
@@ -160,8 +160,8 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
              "broker.delivery.ack_timeout = 1.25", "broker.delivery.ack_timeout = 1.25"),
     ),
     "a message that arrives twice at most once": (
-        told(faults=[Duplicates(1.0)], delivery=AT_MOST_ONCE),
-        said("repeated", "doubled", 0.0, "faults[0] = Duplicates(1.0)",
+        told(faults=[Duplicates(1.0, between=["stock", "broker"])], delivery=AT_MOST_ONCE),
+        said("repeated", "doubled", 0.0, "faults[0] = Duplicates(1.0, between=",
              "broker.delivery = DeliveryPolicy(guarantee='at_most_once')"),
     ),
     "a crash while what publishes is remembered": (
@@ -172,6 +172,21 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
            faults=[Outage("stock", at=1.5, lasts=1.0)]),
         said("repeated", "crashed", 1.5, "faults[0] = Outage('stock'",
              "broker.delivery = DeliveryPolicy(idempotent=True)"),
+    ),
+    "a publication that the broker gets twice": (
+        told().replace(faults=[Duplicates(1.0, between=["shop", "broker"])]),
+        said("repeated", "accepted_again", 0.0, "faults[0] = Duplicates(",
+             "broker.deduplicates = None"),
+    ),
+    "a publisher who fails because he does not hear that the broker has it": (
+        world(Call("Buy"), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [
+            Service("shop", on={
+                "Buy": [takes(0.0, "greet"), Publish("Sold"), takes(0.5, "thank")]}),
+            Service("stock", on={"Sold": [takes(1.0)]}),
+        ], broker=Broker(when_unreachable="fail")).replace(
+            faults=[Loss(0.5, between=["shop", "broker"])]),
+        said("missing", "confirmation_lost", 5.0, "faults[0] = Loss(",
+             "broker.when_unreachable = 'fail'"),
     ),
     "a redrive of what was half done": (
         told([takes(1.0), Work(Constant(1.0), "file", permanent=1.0)],
@@ -330,7 +345,8 @@ CASES: dict[str, tuple[Scenario, Verdict]] = {
     ),
     "a message that is held up": (
         told(at=[0.0, 2.0], keys=UniformKeys(1),
-             faults=[Reordering(1.0, delay=Constant(5.0), at=0.0, lasts=1.0)]),
+             faults=[Reordering(
+                 1.0, delay=Constant(5.0), at=0.0, lasts=1.0, between=["stock", "broker"])]),
         said("out_of_order", "held_up", 0.0, "faults[0] = Reordering(",
              "broker.delivery.ordered = False"),
     ),

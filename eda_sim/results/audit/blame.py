@@ -31,17 +31,20 @@ STILL_UNDER_WAY: Final = "still_under_way"
 SIDE_BY_SIDE: Final = "side_by_side"
 
 # What follows from the reasons.
-OUTCOMES: Final = ("dead_lettered",)
+OUTCOMES: Final = ("dead_lettered", "deduplicated")
 
 # They make something late or come twice, but keep nothing from happening.
 _HARMLESS: Final = (
     "held_up",
     "doubled",
-    "deduplicated",
     "accepted_again",
     "redriven",
     "acknowledgement_lost",
 )
+
+# With them a message is handled anew, whoever tries again; with these it has not been handled.
+_ANEW: Final = ("doubled", "accepted_again", "redriven")
+_UNBEGUN: Final = ("held_up", "returned", "confirmation_lost")
 
 # Work fails before its caller's patience ends, and so on.
 _ORDER: Final = {what: position for position, what in enumerate(INCIDENTS)}
@@ -217,8 +220,10 @@ def _brings_again(leg: Leg, message: int, trouble: Any) -> bool:
     What happened to the message before it had been handled at all is no reason.
     """
     is_own = bool(trouble.message == message)
-    if trouble.what in ("doubled", "redriven"):
+    if trouble.what in ("doubled", "accepted_again", "redriven"):
         return is_own
-    if trouble.what in ("held_up", "returned") or (trouble.what in SILENT and is_own):
+    if trouble.what in ("held_up", "returned", "confirmation_lost") or (
+        trouble.what in SILENT and is_own
+    ):
         return False
     return tries_again(leg)

@@ -183,7 +183,7 @@ def _is_of_sender(case: Case, trouble: Any) -> bool:
     """Say whether a message had not got as far as the broker; its sender may handle it, too."""
     message = case.messages[trouble.message]
     if trouble.what not in SILENT or trouble.service != message.sender:
-        return bool(trouble.what == "topic_full")
+        return trouble.what in ("topic_full", "confirmation_lost")
     return not message.accepted_at <= trouble.at
 
 
