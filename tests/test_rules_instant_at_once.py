@@ -60,9 +60,10 @@ def test_what_follows_at_once_is_done_before_what_is_due() -> None:
     assert knocked(rivals([Call("Relay")], [KNOCK], *far)) == ["end", "second"]
 
 
-def test_what_is_caused_at_once_stands_behind_what_was_caused_before() -> None:
-    """'They stand in one queue, first caused first': b is called before a calls further."""
-    sides = Parallel([Call("A"), Call("B")])
+@pytest.mark.parametrize("calls", ["AB", "BA"])
+def test_what_is_caused_at_once_stands_behind_what_was_caused_before(calls: str) -> None:
+    """'They stand in one queue, first caused first': b has been called before a calls further."""
+    sides = Parallel([Call(name) for name in calls])
     services = [
         does("start", "Go", TEN_SECONDS, sides),
         does("a", "A", Call("Further")),
@@ -129,17 +130,20 @@ def test_a_step_beside_others_begins_behind_what_was_caused_before() -> None:
 # -- zero seconds: no event --------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), [(CALL_DESK, KNOCK), (KNOCK, CALL_DESK)], ids=["call", "publication"]
-)
-def test_what_takes_no_time_to_travel_arrives_as_it_is_sent(
-    first: AnyStep, second: AnyStep
-) -> None:
+@pytest.mark.parametrize("step", [CALL_DESK, KNOCK], ids=["call", "publication"])
+def test_what_takes_no_time_to_travel_arrives_as_it_is_sent(step: AnyStep) -> None:
     """'A latency ... of zero is no event': a call, a publication and a delivery are there.
 
-    Were one of them due in its turn, the other would come first.
+    Work ends, and then a fault. Were their messages due in their turn, that of the repaired
+    service would come first, being of the first source.
     """
-    assert knocked(rivals([first], [second])) == ["first", "second"]
+    services = [does("repaired", "Wait", step), does("worker", "Work", TEN_SECONDS, step)]
+    sources = [
+        client(Publish("Wait"), 6.0, name="first"),
+        client(Publish("Work"), 0.0, name="second"),
+    ]
+    world = grid(sources, services, faults=[Outage("repaired", at=5, lasts=5)])
+    assert knocked(world) == ["worker", "repaired"]
 
 
 def test_a_reply_that_takes_no_time_has_arrived() -> None:
