@@ -30,6 +30,9 @@ from eda_sim.scenario.steps import Send
 from tests.strategies import scenarios
 from tests.worlds import takes, world
 
+# Of what is odd in random worlds is warned.
+pytestmark = pytest.mark.filterwarnings("ignore::eda_sim.EdaSimWarning")
+
 
 def story(journey: Journey) -> list[tuple[float, str, str]]:
     """When, who and what, in the order of the steps."""

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,9 @@ from eda_sim.rules.tables import (
 from eda_sim.scenario.traffic import Traffic
 from tests.strategies import apart, scenarios
 from tests.worlds import everything, fingerprint
+
+# Of what is odd in random worlds is warned.
+pytestmark = pytest.mark.filterwarnings("ignore::eda_sim.EdaSimWarning")
 
 seeds = st.integers(0, 2**32)
 

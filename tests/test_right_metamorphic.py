@@ -36,6 +36,9 @@ from eda_sim.scenario.messages import mentions, name_of
 from tests.strategies import scenarios, stretched
 from tests.worlds import busy_worlds, digest, everything, fingerprint, queue, takes
 
+# Of what is odd in random worlds is warned.
+pytestmark = pytest.mark.filterwarnings("ignore::eda_sim.EdaSimWarning")
+
 seeds = st.integers(0, 2**32)
 
 # -- twice as long ---------------------------------------------------------------------

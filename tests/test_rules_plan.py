@@ -31,6 +31,9 @@ from eda_sim.rules.plan import (
 from tests.strategies import scenarios
 from tests.worlds import takes, world
 
+# Of what is odd in random worlds is warned.
+pytestmark = pytest.mark.filterwarnings("ignore::eda_sim.EdaSimWarning")
+
 
 def steps_of(scenario: Scenario) -> list[Node]:
     """Every step of the first source, in the order of reading."""

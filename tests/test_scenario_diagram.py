@@ -18,6 +18,9 @@ from eda_sim.scenario.steps import Branch, Call, Parallel, Publish, Send, Work
 from eda_sim.scenario.traffic import Poisson, Traffic
 from tests.strategies import scenarios
 
+# Of what is odd in random worlds is warned.
+pytestmark = pytest.mark.filterwarnings("ignore::eda_sim.EdaSimWarning")
+
 MIXED = Scenario(
     'every "kind" of <edge>',
     traffic=[

@@ -23,6 +23,9 @@ from eda_sim.scenario.steps import Call, Publish, Work
 from eda_sim.scenario.traffic import Poisson, Traffic
 from tests.strategies import scenarios
 
+# Of what is odd in random worlds is warned.
+pytestmark = pytest.mark.filterwarnings("ignore::eda_sim.EdaSimWarning")
+
 # Each world is a whole system: forty differ enough.
 few = settings(max_examples=40)
 
