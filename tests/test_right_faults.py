@@ -277,18 +277,24 @@ def test_an_outage_that_outlives_the_run_has_no_end() -> None:
 # -- tries and crashes -----------------------------------------------------------------
 
 
-def test_a_crashed_try_counts_as_a_try() -> None:
-    """Of three tries the first dies, the second and third fail: a dead letter.
+@pytest.mark.parametrize(
+    ("counts_crashes", "failed"),
+    [(False, [(1.0, 2.0), (3.0, 4.0), (6.0, 7.0)]), (True, [(1.0, 2.0), (4.0, 5.0)])],
+)
+def test_a_crash_uses_up_a_try_only_where_it_counts(
+    counts_crashes: bool, failed: list[tuple[float, float]]
+) -> None:
+    """Of three tries the first dies, the others fail; then it is a dead letter.
 
-    The wait after the second try is base * factor = 2 s.
+    The wait after the n-th try that counts is base * factor**(n - 1) seconds.
     """
-    policy = DeliveryPolicy(retry=Retry(max_attempts=3, backoff=Backoff(1.0)))
+    retry = Retry(max_attempts=3, backoff=Backoff(1.0))
+    policy = DeliveryPolicy(retry=retry, counts_crashes=counts_crashes)
     services = [Service("a", on={"E": handled(policy, takes(1, transient=1.0))})]
     run = simulate(world(Publish("E"), [0], services, faults=[Outage("a", at=0.5, lasts=0.5)]))
     assert [row[3:] for row in tried(run, "a")] == [
         (0.0, 0.5, "crashed"),
-        (1.0, 2.0, "failed"),
-        (4.0, 5.0, "failed"),
+        *((begin, end, "failed") for begin, end in failed),
     ]
     assert run.deliveries["outcome"].tolist() == ["dead_lettered"]
 
