@@ -31,6 +31,9 @@ from tests.instant import (
 )
 from tests.worlds import rows, takes
 
+# Here the n-th request of every source is meant to take the n-th value.
+pytestmark = pytest.mark.filterwarnings("ignore:.* is Recorded and reached:eda_sim.EdaSimWarning")
+
 LONG = takes(20.0, "long")
 FAILS = takes(0.0, "fail", transient=1.0)
 
