@@ -34,6 +34,8 @@ from eda_sim import (
     Service,
     SimulationError,
     Slowdown,
+    Uniform,
+    Work,
     simulate,
 )
 from eda_sim.engine import clock, standstill
@@ -142,6 +144,34 @@ def test_what_stands_still_stops_with_the_reason(name: str, monkeypatch: Any) ->
     make, said = STANDING[name]
     with pytest.raises(SimulationError, match=said):
         simulate(make())
+
+
+CREEPING = {
+    "work of next to no time": lambda: world(
+        Send("Do"),
+        [1.0],
+        [Service("callee", on={"Do": [Work(Uniform(0.0, 1e-15), "work", transient=1.0)]})],
+        broker=Broker(delivery=DeliveryPolicy(retry=ENDLESS)),
+    ),
+    "a timeout of a nanosecond": lambda: world(
+        Call("Do", timeout=1e-9, retry=ENDLESS), [1.0], caller(), faults=[Loss(1.0)]
+    ),
+    "retries with a limit, one inside the other": lambda: world(
+        Call("Do", retry=Retry(max_attempts=1000, backoff=Backoff(0.0))),
+        [1.0],
+        caller(Call("Help", retry=Retry(max_attempts=1000, backoff=Backoff(0.0)))),
+        faults=[DOWN],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CREEPING)
+def test_what_hardly_goes_on_stops_with_the_reason(name: str, monkeypatch: Any) -> None:
+    """A request that tries again so often in so little time would never see the run's end."""
+    monkeypatch.setattr(standstill, "MOST_OF_A_REQUEST", 5000)
+    said = "the run hardly goes on: request 0 has tried again 5,001 times within"
+    with pytest.raises(SimulationError, match=said):
+        simulate(CREEPING[name]())
 
 
 def test_the_guard_needs_no_patience() -> None:

@@ -7,7 +7,7 @@ from eda_sim.rules.order import request_turn
 class Request:
     """A request: its number in its source, its key, and its turn at one instant."""
 
-    __slots__ = ("_again", "id", "key", "number", "started_at", "turn")
+    __slots__ = ("_again", "id", "key", "number", "started_at", "tried_again", "turn")
 
     def __init__(self, source: int, number: int, started_at: float) -> None:
         self.number = number
@@ -15,6 +15,7 @@ class Request:
         self.key = self.id
         self.started_at = started_at
         self.turn = request_turn(self.id)
+        self.tried_again = 0  # how often anything of it was
         self._again: set[int] | None = None  # ids of messages that were made again
 
     def message(self, node: int, tries: int) -> int:

@@ -23,5 +23,5 @@ class Stage:
         self.clock = Clock()
         self.recorder = Recorder()
         self.incidents = Incidents(self.clock, self.recorder)
-        self.standstill = Standstill(self.clock, self.recorder.names)
+        self.standstill = Standstill(self.clock, self.recorder.names, plan.scenario)
         self.network = Network(self.clock, self.luck, plan.faults)
