@@ -1,6 +1,7 @@
 """What a link has doubled: the copy is the same try, handled with luck of its own."""
 
-import pandas as pd
+from typing import Any
+
 import pytest
 
 from eda_sim import (
@@ -25,7 +26,7 @@ SHAKY = Work(Uniform(0, 1), "w", transient=1.0)
 TWICE = [Duplicates(1.0)]
 
 
-def took(run: Run, service: str) -> pd.Series:
+def took(run: Run, service: str) -> Any:
     """How long each attempt at a service took, by request."""
     mine = run.attempts[run.attempts["service"] == service]
     return (mine["ended_at"] - mine["started_at"]).round(9).groupby(mine["request"])
@@ -50,11 +51,11 @@ def test_a_copy_of_a_call_goes_by_the_number_of_its_try() -> None:
 
 
 def test_every_copy_of_a_delivery_has_luck_of_its_own() -> None:
-    """The message and its copy are tried three times each: six different times."""
+    """Accepted twice, delivered twice each time, tried three times: twelve different times."""
     services = [Service("a", workers=50, on={"E": handled(DeliveryPolicy(retry=THRICE), SHAKY)})]
     run = simulate(world(Publish("E"), Regular(1), services, faults=TWICE, drain=99.0))
-    assert len(run.attempts) == 600
-    assert (took(run, "a").nunique() == 6).all()
+    assert len(run.attempts) == 1200
+    assert (took(run, "a").nunique() == 12).all()
 
 
 @pytest.mark.parametrize("inner", [Call("C"), Publish("C")], ids=["call", "publish"])
@@ -62,11 +63,16 @@ def test_every_copy_of_a_delivery_has_luck_of_its_own() -> None:
 def test_a_copy_of_what_a_copy_makes_has_luck_of_its_own(
     outer: Call | Publish, inner: Call | Publish
 ) -> None:
-    """Both times that B is handled it makes a C, and each C comes twice: four different times."""
+    """Each time that B is handled it makes a C, and each C comes again: all different times.
+
+    A call comes twice; a publication is accepted twice, and each time delivered twice.
+    """
     services = [
         Service("b", workers=50, on={"B": [inner]}),
         Service("c", workers=50, on={"C": [Work(Uniform(0, 1), "w")]}),
     ]
     run = simulate(world(outer, Regular(1), services, faults=TWICE, broker=Broker(), drain=99.0))
-    assert len(run.attempts) == 100 * (2 + 4)
-    assert (took(run, "c").nunique() == 4).all()
+    comes = {"Call": 2, "Publish": 4}
+    times = comes[type(outer).__name__] * comes[type(inner).__name__]
+    assert (took(run, "c").size() == times).all()
+    assert (took(run, "c").nunique() == times).all()

@@ -129,9 +129,15 @@ def test_a_copy_never_meets_an_attempt(tries: int, attempt: int, copy: int) -> N
 
 @pytest.mark.parametrize(("depth", "most"), [(1, 500), (2, 20), (3, 6)])
 def test_no_two_lists_of_attempts_and_copies_meet(depth: int, most: int) -> None:
-    """An attempt may be copied, and so may what it and its copies lead to, in every way."""
-    copied: list[tuple[int, ...]] = [(), (-1,), (-2,), (-1, -1)]
-    one = [(attempt, *copies) for attempt in range(1, most + 1) for copies in copied]
+    """An attempt may be copied, and what it publishes accepted again, at every level."""
+    accepted: list[tuple[int, ...]] = [(), (-2,), (-3,)]
+    copied: list[tuple[int, ...]] = [(), (-1,)]
+    one = [
+        (*again, attempt, *copy)
+        for attempt in range(1, most + 1)
+        for again in accepted
+        for copy in copied
+    ]
     lists: list[tuple[int, ...]] = [sum(levels, ()) for levels in product(one, repeat=depth)]
     assert len({folded(tries) for tries in lists}) == len(lists)
 

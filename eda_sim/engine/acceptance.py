@@ -81,7 +81,8 @@ class Acceptance:
         """The broker has it, and there is room: it goes on to every subscriber."""
         row, tries = published.row, published.tries
         if published.accepted:
-            tries = fold_copy(tries, published.accepted)
+            # A link's copy of the attempt that published it is number 1.
+            tries = fold_copy(tries, published.accepted + 1)
             for each in self._subscriptions:
                 each.comes_again(published.request, published.message, published.fault)
         else:

@@ -11,7 +11,8 @@ Every draw is a pure function of ``(seed, address, source, request, place, tries
 First attempts at the front of *tries* are left out, so that a request which
 succeeds at once has the same luck however deeply an architecture nests its
 attempts. Within one place the depth is fixed, so no two lists of attempts meet. A link may
-make a copy of an attempt: it has a branch of its own, where no attempt's number leads.
+make a copy of an attempt, and a broker may accept once more what an attempt has published: each
+copy has a branch of its own, where no attempt's number leads.
 
 Seed, address, source and place make a 64-bit key, once, by BLAKE2b. Request n
 then takes the n-th output of a SplitMix64 generator that starts at the key
@@ -68,8 +69,9 @@ def fold_copy(tries: int, copy: int = 1) -> int:
     """Append to folded ``tries``, behind their last attempt, the number of its copy (from 1).
 
     Copies are counted downwards where attempts are counted upwards, and both are mixed one to
-    one: so they never meet. As a copy stands behind its attempt, it is clear of which of several
-    attempts, one within the other, it is.
+    one: so they never meet. A copy stands behind the attempt that it copies, as number 1, or
+    behind the attempt that published it, from number 2 on. So it is clear of which of several
+    attempts, one within the other, it is a copy, and of what.
 
     >>> fold(fold_copy(fold(0, 1)), 1) == fold_copy(fold(fold(0, 1), 1))
     False
