@@ -143,7 +143,7 @@ def test_an_explosion_of_messages_is_refused() -> None:
         services=services,
         broker=Broker(),
     )
-    with pytest.raises(InvalidInput, match=r"at most 65536 steps.*shorten the chain"):
+    with pytest.raises(InvalidInput, match=r"at most 65536 steps.*let fewer messages follow"):
         Plan(scenario)
 
 

@@ -98,7 +98,8 @@ class _Reader:
             if len(nodes) > MOST_NODES:
                 raise InvalidInput(
                     f"a request of {source.name!r} must cause at most {MOST_NODES} steps, but "
-                    f"{node.owner!r} has one more ({node.text!r}): shorten the chain of messages"
+                    f"{node.owner!r} has one more ({node.text!r}): let fewer messages follow, or "
+                    "fewer steps"
                 )
             self._look_inside(node)
             to_read.extend(reversed(node.inside))
