@@ -134,9 +134,7 @@ class Lanes:
         """Share the lanes evenly among the instances that are up, moving as few as possible."""
         if not self._up:
             return
-        owners = [
-            lane.owner if lane.next_owner == NOBODY else lane.next_owner for lane in self.lanes
-        ]
+        owners = [lane.future_owner for lane in self.lanes]
         for lane, owner, new in zip(self.lanes, owners, share_out(owners, self._up), strict=True):
             if new != owner:
                 lane.move(new)

@@ -64,7 +64,6 @@ class Rank(IntEnum):
     REQUEST_STARTS = 16
 
 
-RANK_BITS: Final = 6
 REQUEST_BITS: Final = 42
 NODE_BITS: Final = 16
 MOST_NODES: Final = 1 << NODE_BITS

@@ -13,6 +13,8 @@ own, and copies of services that it hits.
 
 from collections.abc import Iterator
 
+from eda_sim.errors import InvalidInput
+from eda_sim.rules.identity import MOST_SOURCES
 from eda_sim.rules.plan.faults import PlannedFault, planned
 from eda_sim.rules.plan.nodes import (
     BranchNode,
@@ -62,6 +64,11 @@ class Plan:
     """
 
     def __init__(self, scenario: Scenario) -> None:
+        if len(scenario.traffic) > MOST_SOURCES:
+            raise InvalidInput(
+                f"traffic must have at most {MOST_SOURCES} sources, got {len(scenario.traffic)}: "
+                "let one source stand for many clients"
+            )
         self.scenario = scenario
         self.unfoldings = tuple(unfold(scenario, i) for i in range(len(scenario.traffic)))
         self.faults = planned(scenario.faults, scenario.services)

@@ -173,17 +173,6 @@ class HandlerNode(_Node):
     inside: tuple["StepNode", ...] = ()
 
     @property
-    def is_ordered(self) -> bool:
-        """Whether its deliveries are handled in order, partition by partition."""
-        return self.policy is not None and self.policy.ordered
-
-    @property
-    def says(self) -> str:
-        """Where its delivery policy stands, as a path of ``Scenario.replace``."""
-        own = self.handler.delivery is not None
-        return f"{self.owner}.{self.message.name}.delivery" if own else "broker.delivery"
-
-    @property
     def arrives(self) -> int:
         """The turn in which a delivery reaches the subscriber."""
         return self.turn(Rank.MESSAGE_ARRIVES)
